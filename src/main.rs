@@ -1,0 +1,3 @@
+//! The `tidegate` program: arguments in, exit code out.
+
+fn main() {}
