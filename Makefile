@@ -1,0 +1,24 @@
+# Everything one does with this tree, a target each. `make demo` and `make test` need nothing prepared.
+SECONDS_EACH ?= 30
+.PHONY: check test demo bench fuzz docs
+
+check: # all that CI does
+	.ci/run
+
+test: # every test, after installing what the tests talk to
+	tests/prepare
+	cargo test
+
+demo: # the main job, shown; ARGS=--once ends by itself
+	cargo build --quiet --bin tidegate --example demo
+	cargo run --quiet --example demo -- $(ARGS)
+
+bench: # cost, side by side with other relays
+	tests/prepare bench
+	cargo bench
+
+fuzz: # every fuzz target for SECONDS_EACH seconds; needs a nightly toolchain and cargo-fuzz
+	for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=$(SECONDS_EACH) || exit 1; done
+
+docs: # the library's pages, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
