@@ -1,0 +1,12 @@
+//! Events as lines of JSON, and the sink that keeps them; `docs/audit.md` says what a line holds.
+//!
+//! Not here: what happened (`enforce`) and when to stop reading because the sink is full (`gateway`). Read [`Sink`]
+//! first.
+
+mod line;
+mod record;
+mod sink;
+
+pub use line::Record;
+pub use record::{handshake_failed, not_accepted, started, stopped};
+pub use sink::{Full, OnFull, OpenError, Options, Sink, Totals, Writer, open};

@@ -1,0 +1,323 @@
+//! The metric families: name, kind, labels and help, from which both the registry and `docs/metrics.md` are made.
+
+/// How a family counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// Only ever grows; the name ends in `_total`.
+    Counter,
+    /// Goes both ways.
+    Gauge,
+    /// Counts per bucket; the upper bounds, in seconds.
+    Histogram(&'static [f64]),
+}
+
+/// Where the values of a label come from. There is no variant for text of a peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Values {
+    /// These alone.
+    Closed(&'static [&'static str]),
+    /// A `&'static str` of the program; the text says of which set.
+    Program(&'static str),
+    /// A name that the settings give; the text says which.
+    Setting(&'static str),
+}
+
+/// One label of a family.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Label {
+    pub(super) name: &'static str,
+    pub(super) values: Values,
+}
+
+/// One metric family.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) labels: &'static [Label],
+    pub(super) help: &'static str,
+}
+
+/// Packet types by number less one, as the `type` label writes them.
+pub(super) const PACKET_TYPES: [&str; 15] = [
+    "connect",
+    "connack",
+    "publish",
+    "puback",
+    "pubrec",
+    "pubrel",
+    "pubcomp",
+    "subscribe",
+    "suback",
+    "unsubscribe",
+    "unsuback",
+    "pingreq",
+    "pingresp",
+    "disconnect",
+    "auth",
+];
+pub(super) const VERSIONS: [&str; 3] = ["3.1", "3.1.1", "5.0"];
+pub(super) const DIRECTIONS: [&str; 2] = ["from_client", "from_broker"];
+pub(super) const TLS_VERSIONS: [&str; 2] = ["1.2", "1.3"];
+pub(super) const RESUMED: [&str; 2] = ["false", "true"];
+
+const LISTENER: Label = Label { name: "listener", values: Values::Setting("name of a listener") };
+const BROKER: Label = Label { name: "broker", values: Values::Setting("name of a broker") };
+const SERVER: Label = Label { name: "server", values: Values::Setting("`host:port` of one of its servers") };
+const DIRECTION: Label = Label { name: "direction", values: Values::Closed(&DIRECTIONS) };
+const VERSION: Label = Label { name: "version", values: Values::Closed(&VERSIONS) };
+const TYPE: Label = Label { name: "type", values: Values::Closed(&PACKET_TYPES) };
+
+const fn program(name: &'static str, set: &'static str) -> Label {
+    Label { name, values: Values::Program(set) }
+}
+
+const fn closed(name: &'static str, values: &'static [&'static str]) -> Label {
+    Label { name, values: Values::Closed(values) }
+}
+
+const fn counter(name: &'static str, labels: &'static [Label], help: &'static str) -> Family {
+    Family { name, kind: Kind::Counter, labels, help }
+}
+
+const fn gauge(name: &'static str, labels: &'static [Label], help: &'static str) -> Family {
+    Family { name, kind: Kind::Gauge, labels, help }
+}
+
+pub(super) const BUILD_INFO: Family = gauge(
+    "tidegate_build_info",
+    &[
+        program("version", "version of the package"),
+        program("os", "what it was built for"),
+        program("arch", "what it was built for"),
+    ],
+    "Always 1; the labels say what is running.",
+);
+pub(super) const CONNECTIONS_OPEN: Family =
+    gauge("tidegate_connections_open", &[LISTENER], "Client connections that are open, half-open ones included.");
+pub(super) const CONNECTIONS_HALF_OPEN: Family = gauge(
+    "tidegate_connections_half_open",
+    &[LISTENER],
+    "Client connections accepted whose CONNECT has not been permitted yet.",
+);
+pub(super) const CONNECTIONS: Family =
+    counter("tidegate_connections_total", &[LISTENER], "Client connections accepted.");
+pub(super) const CONNECTIONS_REFUSED: Family = counter(
+    "tidegate_connections_refused_total",
+    &[LISTENER, program("reason", "why")],
+    "Client connections refused before a broker was dialled, TLS handshake failures not counted.",
+);
+pub(super) const CONNECTIONS_ENDED: Family = counter(
+    "tidegate_connections_ended_total",
+    &[LISTENER, program("cause", "cause of the end"), closed("blame", &["client", "broker", "gateway"])],
+    "Client connections ended, by cause and by whose doing it was.",
+);
+pub(super) const CONNECTS: Family =
+    counter("tidegate_connects_total", &[LISTENER, VERSION], "CONNECT packets permitted, by protocol version.");
+pub(super) const ACCEPT_ERRORS: Family = counter(
+    "tidegate_accept_errors_total",
+    &[LISTENER, closed("kind", &AcceptError::LABELS)],
+    "Failed calls of accept.",
+);
+pub(super) const TLS_HANDSHAKES: Family = counter(
+    "tidegate_tls_handshakes_total",
+    &[LISTENER, closed("version", &TLS_VERSIONS), closed("resumed", &RESUMED)],
+    "TLS handshakes with clients that completed.",
+);
+pub(super) const TLS_HANDSHAKE_FAILURES: Family = counter(
+    "tidegate_tls_handshake_failures_total",
+    &[LISTENER, program("reason", "why")],
+    "TLS handshakes with clients that failed or ran out of time.",
+);
+pub(super) const TLS_HANDSHAKE_SECONDS: Family = Family {
+    name: "tidegate_tls_handshake_seconds",
+    kind: Kind::Histogram(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
+    labels: &[LISTENER],
+    help: "Time from accept to a completed TLS handshake.",
+};
+pub(super) const PACKETS: Family = counter(
+    "tidegate_packets_total",
+    &[DIRECTION, TYPE, VERSION],
+    "Control Packets received whole and well formed, permitted or not.",
+);
+pub(super) const PACKET_BYTES: Family =
+    counter("tidegate_packet_bytes_total", &[DIRECTION, TYPE, VERSION], "Bytes of those Control Packets.");
+pub(super) const REFUSALS: Family = counter(
+    "tidegate_refusals_total",
+    &[DIRECTION, TYPE, program("reason", "why")],
+    "Control Packets (or one Topic Filter of a SUBSCRIBE) that were refused and not forwarded.",
+);
+pub(super) const PROTOCOL_ERRORS: Family = counter(
+    "tidegate_protocol_errors_total",
+    &[DIRECTION, program("statement", "the statement of the standard that was broken")],
+    "Malformed Packets and Protocol Errors.",
+);
+pub(super) const JUDGE_SECONDS: Family = Family {
+    name: "tidegate_judge_seconds",
+    kind: Kind::Histogram(&[
+        5e-8, 1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2,
+    ]),
+    labels: &[],
+    help: "Time to decode and judge one Control Packet: mean of a batch, one batch in many sampled.",
+};
+pub(super) const BROKER_UP: Family =
+    gauge("tidegate_broker_up", &[BROKER, SERVER], "0 when the last dial of this server failed, 1 otherwise.");
+pub(super) const BROKER_CONNECTIONS_OPEN: Family =
+    gauge("tidegate_broker_connections_open", &[BROKER, SERVER], "Connections to this server that are open.");
+pub(super) const BROKER_DIALS: Family =
+    counter("tidegate_broker_dials_total", &[BROKER, SERVER], "Dials of this server, failed ones included.");
+pub(super) const BROKER_DIAL_FAILURES: Family = counter(
+    "tidegate_broker_dial_failures_total",
+    &[BROKER, SERVER, program("reason", "why")],
+    "Dials of this server that failed.",
+);
+pub(super) const BROKER_FAULTS: Family = counter(
+    "tidegate_broker_faults_total",
+    &[BROKER, program("cause", "cause of the end")],
+    "Connections ended by the broker's fault: a malformed or illegal packet, a lost connection, silence.",
+);
+pub(super) const CERTIFICATE_EXPIRY: Family = gauge(
+    "tidegate_certificate_expiry_timestamp_seconds",
+    &[
+        closed("side", &["listener", "broker"]),
+        Label { name: "name", values: Values::Setting("name of the listener or broker") },
+        closed("kind", &CertificateKind::LABELS),
+    ],
+    "Unix time at which the first certificate (or revocation list) of this kind expires.",
+);
+pub(super) const AUDIT_WRITTEN: Family =
+    counter("tidegate_audit_events_written_total", &[], "Audit events written to their sink.");
+pub(super) const AUDIT_DROPPED: Family =
+    counter("tidegate_audit_events_dropped_total", &[], "Audit events lost: the queue was full or closed.");
+pub(super) const AUDIT_WRITE_ERRORS: Family =
+    counter("tidegate_audit_write_errors_total", &[], "Failed writes to the audit sink, each tried again.");
+pub(super) const AUDIT_QUEUED: Family =
+    gauge("tidegate_audit_queue_events", &[], "Audit events that wait to be written.");
+pub(super) const BUFFERED_BYTES: Family =
+    gauge("tidegate_buffered_bytes", &[], "Bytes that all connections together hold in buffers.");
+pub(super) const PROCESS_START: Family =
+    gauge("process_start_time_seconds", &[], "Unix time at which the process started.");
+pub(super) const PROCESS_CPU: Family =
+    counter("process_cpu_seconds_total", &[], "CPU time spent, user and system (Linux).");
+pub(super) const PROCESS_MEMORY: Family = gauge("process_resident_memory_bytes", &[], "Resident memory (Linux).");
+pub(super) const PROCESS_FDS: Family = gauge("process_open_fds", &[], "Open file descriptors (Linux).");
+pub(super) const PROCESS_MAX_FDS: Family = gauge("process_max_fds", &[], "Limit of open file descriptors (Linux).");
+pub(super) const PROCESS_THREADS: Family = gauge("process_threads", &[], "Threads of the process (Linux).");
+
+/// Every family, in the order of the reference.
+pub(super) const ALL: [&Family; 33] = [
+    &CONNECTIONS_OPEN,
+    &CONNECTIONS_HALF_OPEN,
+    &CONNECTIONS,
+    &CONNECTS,
+    &CONNECTIONS_REFUSED,
+    &CONNECTIONS_ENDED,
+    &ACCEPT_ERRORS,
+    &TLS_HANDSHAKES,
+    &TLS_HANDSHAKE_FAILURES,
+    &TLS_HANDSHAKE_SECONDS,
+    &CERTIFICATE_EXPIRY,
+    &PACKETS,
+    &PACKET_BYTES,
+    &REFUSALS,
+    &PROTOCOL_ERRORS,
+    &JUDGE_SECONDS,
+    &BUFFERED_BYTES,
+    &BROKER_UP,
+    &BROKER_CONNECTIONS_OPEN,
+    &BROKER_DIALS,
+    &BROKER_DIAL_FAILURES,
+    &BROKER_FAULTS,
+    &AUDIT_WRITTEN,
+    &AUDIT_DROPPED,
+    &AUDIT_WRITE_ERRORS,
+    &AUDIT_QUEUED,
+    &BUILD_INFO,
+    &PROCESS_START,
+    &PROCESS_CPU,
+    &PROCESS_MEMORY,
+    &PROCESS_FDS,
+    &PROCESS_MAX_FDS,
+    &PROCESS_THREADS,
+];
+
+/// What kept `accept` from giving a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptError {
+    /// The process or the machine has no file descriptor left.
+    Descriptors,
+    /// The kernel has no memory left for a socket.
+    Memory,
+    /// The client was gone before it was accepted.
+    Aborted,
+    /// Anything else.
+    Other,
+}
+
+impl AcceptError {
+    pub(super) const LABELS: [&'static str; 4] = ["descriptors", "memory", "aborted", "other"];
+
+    /// Sorts an error of accept(2).
+    pub fn of(error: &std::io::Error) -> Self {
+        use rustix::io::Errno;
+        match Errno::from_io_error(error) {
+            Some(Errno::MFILE | Errno::NFILE) => Self::Descriptors,
+            Some(Errno::NOBUFS | Errno::NOMEM) => Self::Memory,
+            Some(Errno::CONNABORTED | Errno::CONNRESET | Errno::PROTO) => Self::Aborted,
+            Some(_) | None => Self::Other,
+        }
+    }
+
+    /// The `kind` label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Descriptors => "descriptors",
+            Self::Memory => "memory",
+            Self::Aborted => "aborted",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateKind {
+    /// The gateway's own certificate on that side.
+    Own,
+    /// A certificate authority trusted on that side.
+    Authority,
+    /// A revocation list (its next update).
+    RevocationList,
+}
+
+impl CertificateKind {
+    pub(super) const LABELS: [&'static str; 3] = ["own", "authority", "revocation_list"];
+
+    /// The `kind` label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Authority => "authority",
+            Self::RevocationList => "revocation_list",
+        }
+    }
+}
+
+/// Which side of the gateway a certificate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Towards the clients of a listener.
+    Listener,
+    /// Towards a broker.
+    Broker,
+}
+
+impl Side {
+    /// The `side` label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::Broker => "broker",
+        }
+    }
+}

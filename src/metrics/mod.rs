@@ -1,0 +1,288 @@
+//! What happened, as Prometheus families; `docs/metrics.md` is written by [`reference`].
+//!
+//! Not here: the address that serves them (`gateway/admin.rs`). Read [`Metrics`] first, then [`ListenerMetrics`].
+//! Label values are names from the settings or `&'static str` of the program: text of a peer does not fit in.
+//! Handles are resolved once, at start; the data path counts in plain integers and calls [`Metrics::packets`] once per
+//! wake-up.
+
+mod family;
+mod process;
+mod reading;
+mod reference;
+mod series;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
+
+pub use family::{AcceptError, CertificateKind, Side};
+pub use reference::reference;
+pub use series::{ListenerMetrics, Open, ServerMetrics};
+
+use crate::mqtt::{Direction, Version};
+use family::{DIRECTIONS, Family, PACKET_TYPES, VERSIONS};
+use reading::Reading;
+use series::{add, counters, gauges, histogram};
+
+/// The content type of what [`Metrics::render`] gives.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// Why metrics could not be made or written out: a slip of the program or of the names given, never of traffic.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// A family or its text is not what Prometheus takes.
+    #[error("a metric is not valid")]
+    Invalid(#[from] prometheus::Error),
+    /// The name was not among those that [`Metrics::new`] was given.
+    #[error("no metrics were made for `{0}`")]
+    Unknown(String),
+}
+
+/// A value that is read from its owner whenever Prometheus asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Audit events written.
+    AuditWritten,
+    /// Audit events lost.
+    AuditDropped,
+    /// Failed writes of the audit sink.
+    AuditWriteErrors,
+    /// Audit events that wait.
+    AuditQueued,
+    /// Bytes in the buffers of all connections.
+    BufferedBytes,
+}
+
+struct PacketSeries {
+    packets: IntCounter,
+    bytes: IntCounter,
+}
+
+/// All that the process counts.
+pub struct Metrics {
+    registry: Registry,
+    listeners: BTreeMap<String, Arc<ListenerMetrics>>,
+    servers: BTreeMap<(String, String), Arc<ServerMetrics>>,
+    /// By version, direction and packet type number less one.
+    packets: [[[PacketSeries; 15]; 2]; 3],
+    refusals: IntCounterVec,
+    protocol_errors: IntCounterVec,
+    broker_faults: IntCounterVec,
+    certificate_expiry: IntGaugeVec,
+    judge_seconds: Histogram,
+}
+
+impl Metrics {
+    /// Makes every family, with series for these listeners and for these (broker, server) pairs.
+    ///
+    /// # Errors
+    /// When a family could not be made.
+    pub fn new<'n>(
+        listeners: impl IntoIterator<Item = &'n str>,
+        servers: impl IntoIterator<Item = (&'n str, &'n str)>,
+    ) -> Result<Self, MetricsError> {
+        let registry = Registry::new();
+        let of_listeners = series::ListenerFamilies::new(&registry)?;
+        let of_servers = series::ServerFamilies::new(&registry)?;
+        let mut by_listener = BTreeMap::new();
+        for name in listeners {
+            by_listener.insert(name.to_owned(), Arc::new(of_listeners.listener(name)?));
+        }
+        let mut by_server = BTreeMap::new();
+        for (broker, server) in servers {
+            by_server.insert((broker.to_owned(), server.to_owned()), Arc::new(of_servers.server(broker, server)?));
+        }
+        add_process(&registry)?;
+        Ok(Self {
+            packets: packet_series(&registry)?,
+            refusals: counters(&registry, &family::REFUSALS)?,
+            protocol_errors: counters(&registry, &family::PROTOCOL_ERRORS)?,
+            broker_faults: counters(&registry, &family::BROKER_FAULTS)?,
+            certificate_expiry: gauges(&registry, &family::CERTIFICATE_EXPIRY)?,
+            judge_seconds: histogram(&registry, &family::JUDGE_SECONDS)?.get_metric_with_label_values::<&str>(&[])?,
+            listeners: by_listener,
+            servers: by_server,
+            registry,
+        })
+    }
+
+    /// The handles of one listener; ask once, at start.
+    ///
+    /// # Errors
+    /// When [`Metrics::new`] was not given that name.
+    pub fn listener(&self, name: &str) -> Result<Arc<ListenerMetrics>, MetricsError> {
+        self.listeners.get(name).cloned().ok_or_else(|| MetricsError::Unknown(name.to_owned()))
+    }
+
+    /// The handles of one server of a broker; ask once, at start.
+    ///
+    /// # Errors
+    /// When [`Metrics::new`] was not given that pair.
+    pub fn server(&self, broker: &str, server: &str) -> Result<Arc<ServerMetrics>, MetricsError> {
+        let key = (broker.to_owned(), server.to_owned());
+        self.servers.get(&key).cloned().ok_or_else(|| MetricsError::Unknown(format!("{broker} {server}")))
+    }
+
+    /// Adds packets that one connection received: (type number of the standard, packets, bytes) of each type that
+    /// came at all.
+    pub fn packets(&self, version: Version, from: Direction, counts: impl IntoIterator<Item = (u8, u64, u64)>) {
+        let [v31, v311, v50] = &self.packets;
+        let [client, broker] = match version {
+            Version::V31 => v31,
+            Version::V311 => v311,
+            Version::V50 => v50,
+        };
+        let series = match from {
+            Direction::FromClient => client,
+            Direction::FromBroker => broker,
+        };
+        for (number, packets, bytes) in counts {
+            if let Some(series) = usize::from(number).checked_sub(1).and_then(|index| series.get(index)) {
+                series.packets.inc_by(packets);
+                series.bytes.inc_by(bytes);
+            }
+        }
+    }
+
+    /// One packet (or one Topic Filter) refused; `packet_type` is the number of the standard.
+    pub fn refused(&self, from: Direction, packet_type: u8, reason: &'static str) {
+        let index = usize::from(packet_type).checked_sub(1);
+        let name = index.and_then(|index| PACKET_TYPES.get(index)).copied().unwrap_or("none");
+        add(&self.refusals, &[direction_label(from), name, reason]);
+    }
+
+    /// One Malformed Packet or Protocol Error.
+    pub fn protocol_error(&self, from: Direction, statement: &'static str) {
+        add(&self.protocol_errors, &[direction_label(from), statement]);
+    }
+
+    /// One connection that ended by the broker's fault.
+    pub fn broker_fault(&self, server: &ServerMetrics, cause: &'static str) {
+        add(&self.broker_faults, &[server.broker(), cause]);
+    }
+
+    /// `elapsed` went into decoding and judging these many packets: one sample.
+    pub fn judged(&self, elapsed: Duration, packets: u32) {
+        if packets > 0 {
+            self.judge_seconds.observe(elapsed.as_secs_f64() / f64::from(packets));
+        }
+    }
+
+    /// When the first certificate of this kind expires, in seconds of Unix time; `name` is the listener's or broker's.
+    pub fn certificate_expiry(&self, side: Side, name: &str, kind: CertificateKind, not_after: i64) {
+        let known = match side {
+            Side::Listener => self.listeners.contains_key(name),
+            Side::Broker => self.servers.keys().any(|(broker, _)| broker == name),
+        };
+        if !known {
+            return;
+        }
+        if let Ok(gauge) = self.certificate_expiry.get_metric_with_label_values(&[side.label(), name, kind.label()]) {
+            gauge.set(not_after);
+        }
+    }
+
+    /// Shows a value that somebody else keeps.
+    ///
+    /// # Errors
+    /// When that source is shown already.
+    pub fn show(&self, source: Source, read: impl Fn() -> u64 + Send + Sync + 'static) -> Result<(), MetricsError> {
+        let family = match source {
+            Source::AuditWritten => &family::AUDIT_WRITTEN,
+            Source::AuditDropped => &family::AUDIT_DROPPED,
+            Source::AuditWriteErrors => &family::AUDIT_WRITE_ERRORS,
+            Source::AuditQueued => &family::AUDIT_QUEUED,
+            Source::BufferedBytes => &family::BUFFERED_BYTES,
+        };
+        self.registry.register(Box::new(Reading::new(family, move || Some(read() as f64))?))?;
+        Ok(())
+    }
+
+    /// Everything in the text format of Prometheus, version 0.0.4.
+    ///
+    /// # Errors
+    /// When a family can't be written, which is a slip of the program.
+    pub fn render(&self) -> Result<String, MetricsError> {
+        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+    }
+}
+
+/// One batch in `every` is timed: reading the clock costs more than judging a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampler {
+    every: u32,
+    left: u32,
+}
+
+impl Sampler {
+    /// The first batch is a sample, then each `every`-th.
+    pub fn new(every: u32) -> Self {
+        Self { every, left: 0 }
+    }
+
+    /// Whether this batch is to be timed.
+    pub fn due(&mut self) -> bool {
+        let due = self.left == 0;
+        self.left = if due { self.every.saturating_sub(1) } else { self.left - 1 };
+        due
+    }
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self::new(64)
+    }
+}
+
+fn direction_label(from: Direction) -> &'static str {
+    let [client, broker] = DIRECTIONS;
+    match from {
+        Direction::FromClient => client,
+        Direction::FromBroker => broker,
+    }
+}
+
+fn packet_series(registry: &Registry) -> Result<[[[PacketSeries; 15]; 2]; 3], MetricsError> {
+    let packets = counters(registry, &family::PACKETS)?;
+    let bytes = counters(registry, &family::PACKET_BYTES)?;
+    let one = |version: &str, direction: &str, packet_type: &str| -> Result<PacketSeries, MetricsError> {
+        let labels = [direction, packet_type, version];
+        Ok(PacketSeries {
+            packets: packets.get_metric_with_label_values(&labels)?,
+            bytes: bytes.get_metric_with_label_values(&labels)?,
+        })
+    };
+    let types = |version, direction| try_map(PACKET_TYPES, |name| one(version, direction, name));
+    try_map(VERSIONS, |version| try_map(DIRECTIONS, |direction| types(version, direction)))
+}
+
+/// `<[T; N]>::try_map`, which the standard library keeps unstable.
+fn try_map<T, U, const N: usize>(
+    values: [T; N],
+    mut make: impl FnMut(T) -> Result<U, MetricsError>,
+) -> Result<[U; N], MetricsError> {
+    let mut failed = None;
+    let made: Vec<U> =
+        values.into_iter().map_while(|value| make(value).map_err(|error| failed = Some(error)).ok()).collect();
+    made.try_into().map_err(|_| failed.unwrap_or_else(|| MetricsError::Unknown("packets".to_owned())))
+}
+
+fn add_process(registry: &Registry) -> Result<(), MetricsError> {
+    let build = gauges(registry, &family::BUILD_INFO)?;
+    build
+        .get_metric_with_label_values(&[env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH])?
+        .set(1);
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs_f64());
+    let reading = |family: &'static Family, read: fn() -> Option<f64>| Reading::new(family, read);
+    registry.register(Box::new(Reading::new(&family::PROCESS_START, move || started)?))?;
+    registry.register(Box::new(reading(&family::PROCESS_CPU, process::cpu_seconds)?))?;
+    registry.register(Box::new(reading(&family::PROCESS_MEMORY, process::resident_bytes)?))?;
+    registry.register(Box::new(reading(&family::PROCESS_FDS, process::open_descriptors)?))?;
+    registry.register(Box::new(reading(&family::PROCESS_MAX_FDS, process::max_descriptors)?))?;
+    registry.register(Box::new(reading(&family::PROCESS_THREADS, process::threads)?))?;
+    Ok(())
+}

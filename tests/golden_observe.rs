@@ -1,0 +1,17 @@
+//! The pages that are written from the code are what the code says. `UPDATE_GOLDEN=1` writes them anew.
+
+use std::path::Path;
+
+fn check(page: &str, written: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, written).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == written, "docs/{page} is old: UPDATE_GOLDEN=1 cargo test --test golden_observe");
+}
+
+#[test]
+fn metrics_page() {
+    check("metrics.md", &tidegate::metrics::reference());
+}
