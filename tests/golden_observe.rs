@@ -1,5 +1,7 @@
 //! The pages that are written from the code are what the code says. `UPDATE_GOLDEN=1` writes them anew.
 
+#![expect(clippy::unwrap_used, reason = "a test program: a panic is its way to fail")]
+
 use std::path::Path;
 
 fn check(page: &str, written: &str) {

@@ -28,9 +28,9 @@ pub fn reference() -> String {
 
 fn write_family(page: &mut String, family: &Family) {
     let kind = match family.kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram(_) => "histogram",
+        Kind::Counter => "Counter",
+        Kind::Gauge => "Gauge",
+        Kind::Histogram(_) => "Histogram",
     };
     // Writing to a String cannot fail.
     let _ = writeln!(page, "## `{}`\n\n{kind}. {}\n", family.name, family.help);
