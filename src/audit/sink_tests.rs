@@ -2,8 +2,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::SystemTime;
 
-use super::super::line::Line;
 use super::*;
+use crate::audit::line::Line;
 
 const SOON: Duration = Duration::from_secs(10);
 
