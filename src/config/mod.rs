@@ -1,1 +1,80 @@
-//! Placeholder.
+//! Settings and policy files to checked values: every problem of a run at once, each with its place.
+//!
+//! Not here: what is in a certificate or a key (`tls`). Read [`Settings`] first; [`load`] makes it.
+
+mod check;
+mod kinds;
+mod policy;
+mod problem;
+mod read;
+pub mod reference;
+mod settings;
+mod tables;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use problem::{Kind, Problem, Problems, Severity, Source};
+pub use settings::*;
+
+/// Bytes of a settings or policy file; anything larger is not one.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Reads and checks a settings file and the policy that it names.
+///
+/// # Errors
+/// Every problem of both files.
+pub fn load(path: &Path) -> Result<Settings, Problems> {
+    let mut problems = Vec::new();
+    let settings = match open(path) {
+        Ok(source) => check::settings(&source, &mut problems),
+        Err(problem) => {
+            problems.push(problem);
+            None
+        }
+    };
+    let has_error = problems.iter().any(|problem| problem.severity == Severity::Error);
+    match settings {
+        Some(mut settings) if !has_error => {
+            problem::sort(&mut problems);
+            settings.warnings = problems;
+            Ok(settings)
+        }
+        _ => Err(Problems::new(problems)),
+    }
+}
+
+/// Reads a file whole.
+fn open(path: &Path) -> Result<Arc<Source>, Problem> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
+    let refuse = |text: String, help: &str| {
+        let source = Arc::new(Source { path: path.to_owned(), text: String::new() });
+        Problem::new(Kind::Unreadable, &source, None, "can't read this file".to_owned()).label(text).help(help)
+    };
+    if let Err(error) = read {
+        return Err(refuse(reason(&error), ""));
+    }
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
+        return Err(refuse("larger than 1 MiB".to_owned(), ""));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Arc::new(Source { path: path.to_owned(), text })),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            Err(refuse(format!("byte {at} is not UTF-8"), "settings are UTF-8 text"))
+        }
+    }
+}
+
+/// Why a file can't be read.
+fn reason(error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return "no such file or folder".to_owned();
+    }
+    error.kind().to_string()
+}

@@ -1,0 +1,475 @@
+//! What was written, held against itself: names, places, files, limits that contradict each other.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::kinds::{Over, show_duration, show_size};
+use super::policy;
+use super::problem::{self, Problem, Source};
+use super::read::{Located, Reading, Table, listed, nearest, read_text};
+use super::settings::{
+    Audit, Broker, BrokerTls, ClientAuth, Deadlines, KeepAlive, KeyPair, Limits, Listener, OnFull, Server, ServerTls,
+    Settings,
+};
+use super::tables::{BrokerTable, BrokerTlsTable, CertificateTable, Clients, Gateway, ListenerTable, ServerTlsTable};
+
+/// The settings of a file; none when a problem leaves too little to make them.
+pub(super) fn settings(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Option<Settings> {
+    let mut reading = Reading { source: Arc::clone(source), problems: Vec::new() };
+    let (gateway, is_toml) = read_text::<Gateway>(&mut reading);
+    let settings = if is_toml { assemble(gateway, &mut reading, problems) } else { None };
+    problems.append(&mut reading.problems);
+    settings
+}
+
+/// What the file says of the whole process.
+struct Process {
+    limits: Limits,
+    deadlines: Deadlines,
+    keep_alive: KeepAlive,
+}
+
+fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>) -> Option<Settings> {
+    let policy = policy(&gateway, reading, problems);
+    let process = Process {
+        limits: gateway.limits.clone().over(Limits::default()),
+        deadlines: gateway.deadlines.clone().over(Deadlines::default()),
+        keep_alive: gateway.keep_alive.clone().over(KeepAlive::default()),
+    };
+    names(&gateway, reading);
+    binds(&gateway, reading);
+    limits(&process.limits, &gateway.limits, reading);
+    deadlines(&process.deadlines, &gateway.deadlines, reading);
+    admin(&gateway, reading);
+    let audit = audit(&gateway, reading);
+    let brokers: Vec<Arc<Broker>> =
+        gateway.broker.iter().filter_map(|table| broker(table, reading)).map(Arc::new).collect();
+    let listeners: Vec<Arc<Listener>> = gateway
+        .listener
+        .iter()
+        .filter_map(|table| listener(table, &gateway, &process, &brokers, reading))
+        .map(Arc::new)
+        .collect();
+    policy?;
+    Some(Settings {
+        listeners,
+        brokers,
+        admin: gateway.admin.bind.map(|bind| bind.value),
+        audit,
+        log: gateway.log,
+        drain: process.deadlines.drain,
+        limits: process.limits,
+        warnings: Vec::new(),
+    })
+}
+
+fn policy(gateway: &Gateway, reading: &mut Reading, problems: &mut Vec<Problem>) -> Option<policy::PolicyTable> {
+    let Some(folder) = gateway.policies.first() else {
+        if !reading.problems.iter().any(|problem| problem.message.starts_with("`policies`")) {
+            let message = "no policy: nothing would be permitted".to_owned();
+            let problem = Problem::new(problem::Kind::NoPolicy, &reading.source, None, message)
+                .label("`policies` names none")
+                .help("name the folder of a policy, as in `policies = [\"policies/plant\"]`");
+            reading.report(problem);
+        }
+        return None;
+    };
+    policy::load(&folder.value, (&reading.source, &folder.span), problems)
+}
+
+/// Names are unique among listeners and among brokers; one of each name is used.
+fn names(gateway: &Gateway, reading: &mut Reading) {
+    let listeners: Vec<&Located<String>> =
+        gateway.listener.iter().filter_map(|table| table.value.name.as_ref()).collect();
+    let brokers: Vec<&Located<String>> = gateway.broker.iter().filter_map(|table| table.value.name.as_ref()).collect();
+    duplicates("listener", &listeners, reading);
+    duplicates("broker", &brokers, reading);
+    for name in brokers {
+        let is_named =
+            |table: &Located<ListenerTable>| table.value.broker.as_ref().is_some_and(|b| b.value == name.value);
+        if !gateway.listener.iter().any(is_named) {
+            let problem = reading
+                .at(problem::Kind::Unused, &name.span, format!("no listener names the broker `{}`", name.value))
+                .warning();
+            reading.report(problem);
+        }
+    }
+}
+
+fn duplicates(what: &str, names: &[&Located<String>], reading: &mut Reading) {
+    for (at, name) in names.iter().enumerate() {
+        let Some(first) = names.iter().take(at).find(|other| other.value == name.value) else { continue };
+        let line = reading.source.line(first.span.start);
+        let problem = reading
+            .at(problem::Kind::Duplicate, &name.span, format!("two {what}s have the name `{}`", name.value))
+            .label(format!("the first is on line {line}"));
+        reading.report(problem);
+    }
+}
+
+/// No two sockets listen on the same port of the same address.
+fn binds(gateway: &Gateway, reading: &mut Reading) {
+    let listeners = gateway.listener.iter().filter_map(|table| table.value.bind.as_ref());
+    let binds: Vec<&Located<SocketAddr>> = listeners.chain(gateway.admin.bind.as_ref()).collect();
+    for (at, bind) in binds.iter().enumerate() {
+        let Some(first) = binds.iter().take(at).find(|other| collide(other.value, bind.value)) else { continue };
+        let line = reading.source.line(first.span.start);
+        let problem = reading
+            .at(problem::Kind::Duplicate, &bind.span, format!("`{}` is taken twice", bind.value))
+            .label(format!("`{}` on line {line} takes it already", first.value));
+        reading.report(problem);
+    }
+}
+
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let is_same_family = a.is_ipv4() == b.is_ipv4();
+    let is_wide = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || is_same_family && is_wide)
+}
+
+fn admin(gateway: &Gateway, reading: &mut Reading) {
+    if let Some(bind) = &gateway.admin.bind
+        && !bind.value.ip().is_loopback()
+    {
+        let problem = reading
+            .at(problem::Kind::Unsafe, &bind.span, "metrics and health are open to the network")
+            .label("whoever reaches this address may read them")
+            .help("bind `127.0.0.1`, or an address that only the monitoring reaches")
+            .warning();
+        reading.report(problem);
+    }
+}
+
+fn audit(gateway: &Gateway, reading: &mut Reading) -> Audit {
+    let table = &gateway.audit;
+    if let Some(file) = &table.file {
+        let folder = file.value.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            no_file("no folder for", &file.value, "expected a file in a folder that exists", &file.span, reading);
+        }
+    }
+    let on_full = table.on_full.as_ref().map_or(OnFull::Block, |on_full| on_full.value);
+    if let Some(Located { value: OnFull::Drop, span }) = &table.on_full {
+        let problem = reading
+            .at(problem::Kind::Unsafe, span, "events may be lost")
+            .label("what does not fit the queue is dropped and counted")
+            .warning();
+        reading.report(problem);
+    }
+    Audit { file: table.file.as_ref().map(|file| file.value.clone()), on_full, max_queue: table.max_queue }
+}
+
+/// What must be judged whole fits what may be held, and that what all may hold.
+fn limits(limits: &Limits, given: &Over<Limits>, reading: &mut Reading) {
+    let pairs = [
+        ("max_connect_bytes", limits.max_connect_bytes, "max_buffered_bytes", limits.max_buffered_bytes),
+        ("max_control_bytes", limits.max_control_bytes, "max_buffered_bytes", limits.max_buffered_bytes),
+        ("stream_threshold_bytes", limits.stream_threshold_bytes, "max_buffered_bytes", limits.max_buffered_bytes),
+        ("max_buffered_bytes", limits.max_buffered_bytes, "max_buffered_total_bytes", limits.max_buffered_total_bytes),
+    ];
+    for (small, low, large, high) in pairs {
+        if low > high {
+            let found = format!("here `{small}` is {} and `{large}` is {}", show_size(low), show_size(high));
+            contradiction(small, large, &found, given, reading);
+        }
+    }
+}
+
+/// CONNECT comes after the handshake, and both are counted from accept.
+fn deadlines(deadlines: &Deadlines, given: &Over<Deadlines>, reading: &mut Reading) {
+    if deadlines.tls_handshake > deadlines.connect {
+        let (handshake, connect) = (show_duration(deadlines.tls_handshake), show_duration(deadlines.connect));
+        let found = format!("here `tls_handshake` is {handshake} and `connect` is {connect}, both counted from accept");
+        contradiction("tls_handshake", "connect", &found, given, reading);
+    }
+}
+
+/// Said where the table that brings it about says one of the two.
+fn contradiction<T: Table>(small: &str, large: &str, found: &str, given: &Over<T>, reading: &mut Reading) {
+    let Some(span) = given.span(small).or_else(|| given.span(large)) else { return };
+    let problem = reading
+        .at(problem::Kind::Contradiction, &span, format!("`{small}` is above `{large}`"))
+        .label(found)
+        .help(format!("lower `{small}` or raise `{large}`"));
+    reading.report(problem);
+}
+
+fn listener(
+    table: &Located<ListenerTable>,
+    gateway: &Gateway,
+    process: &Process,
+    brokers: &[Arc<Broker>],
+    reading: &mut Reading,
+) -> Option<Listener> {
+    let Located { value: table, span } = table;
+    let own_limits = table.limits.clone().over(process.limits.clone());
+    limits(&own_limits, &table.limits, reading);
+    process_wide(&table.limits, &["max_buffered_total_bytes"], reading);
+    within(&own_limits, &process.limits, &table.limits, reading);
+    let own_deadlines = table.deadlines.clone().over(process.deadlines.clone());
+    deadlines(&own_deadlines, &table.deadlines, reading);
+    process_wide(&table.deadlines, &["drain"], reading);
+    let tls = table.tls.as_ref().map(|tls| server_tls(tls, reading));
+    if tls.is_none() {
+        plain_listener(table, span, reading);
+    }
+    let broker = table.broker.as_ref().and_then(|name| find_broker(name, gateway, brokers, reading));
+    Some(Listener {
+        name: table.name.as_ref()?.value.as_str().into(),
+        bind: table.bind.as_ref()?.value,
+        broker: broker?,
+        tls: tls.flatten(),
+        websocket: table.websocket.as_ref().map(|websocket| websocket.value.clone()),
+        versions: values(&table.versions),
+        tcp: table.tcp.clone(),
+        deadlines: own_deadlines,
+        keep_alive: table.keep_alive.clone().over(process.keep_alive.clone()),
+        limits: own_limits,
+    })
+}
+
+fn plain_listener(table: &ListenerTable, span: &Range<usize>, reading: &mut Reading) {
+    let span = table.bind.as_ref().map_or(span, |bind| &bind.span);
+    let problem = reading
+        .at(problem::Kind::Unsafe, span, "a listener without TLS")
+        .label("whatever is sent here can be read and changed on the way, and no client is proven")
+        .help(
+            "give it `tls.certificate`, `tls.key` and `tls.client_ca`, or bind an address of the machine network alone",
+        )
+        .warning();
+    reading.report(problem);
+}
+
+/// A key that counts for the whole process is no key of a listener.
+fn process_wide<T: Table>(given: &Over<T>, keys: &[&str], reading: &mut Reading) {
+    for key in keys {
+        let Some(span) = given.span(key) else { continue };
+        let problem = reading
+            .at(problem::Kind::UnknownKey, &span, format!("`{key}` can't be set for one listener"))
+            .label("it counts for the whole process")
+            .help("move it to the table of the same name outside the listener");
+        reading.report(problem);
+    }
+}
+
+/// A listener's share of connections is within the process's.
+fn within(own: &Limits, process: &Limits, given: &Over<Limits>, reading: &mut Reading) {
+    let pairs = [
+        ("max_connections", own.max_connections, process.max_connections),
+        ("max_half_open", own.max_half_open, process.max_half_open),
+    ];
+    for (key, own, all) in pairs {
+        let Some(span) = given.span(key).filter(|_| own > all) else { continue };
+        let problem = reading
+            .at(problem::Kind::Contradiction, &span, format!("`{key}` is above that of the process"))
+            .label(format!("found {own}, expected at most {all}"))
+            .help(format!("raise `{key}` in `[limits]`"));
+        reading.report(problem);
+    }
+}
+
+fn find_broker(
+    name: &Located<String>,
+    gateway: &Gateway,
+    brokers: &[Arc<Broker>],
+    reading: &mut Reading,
+) -> Option<Arc<Broker>> {
+    let found = brokers.iter().find(|broker| *broker.name == *name.value);
+    let known = || gateway.broker.iter().filter_map(|table| table.value.name.as_ref());
+    if found.is_none() && !known().any(|other| other.value == name.value) {
+        let names = || known().map(|name| name.value.as_str());
+        let help = match (nearest(&name.value, names()), names().count()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, 0) => format!("add a `[[broker]]` with `name = \"{}\"`", name.value),
+            (None, _) => format!("there are {}", listed(names())),
+        };
+        let problem = reading
+            .at(problem::Kind::UnknownName, &name.span, format!("no broker has the name `{}`", name.value))
+            .label("expected the name of a `[[broker]]`")
+            .help(help);
+        reading.report(problem);
+    }
+    found.cloned()
+}
+
+fn broker(table: &Located<BrokerTable>, reading: &mut Reading) -> Option<Broker> {
+    let table = &table.value;
+    let tls = table.tls.as_ref().map(|tls| broker_tls(&tls.value, reading));
+    if tls.is_none() {
+        let remote = |server: &&Located<Server>| !is_local(&server.value.host);
+        if let Some(server) = table.servers.iter().find(remote) {
+            let problem = reading
+                .at(problem::Kind::Unsafe, &server.span, "the way to this broker is not encrypted")
+                .label("passwords and messages cross the network in the clear")
+                .help("give the broker a `tls` table, as in `tls.ca = \"pki/broker-ca.pem\"`")
+                .warning();
+            reading.report(problem);
+        }
+    }
+    Some(Broker {
+        name: table.name.as_ref()?.value.as_str().into(),
+        servers: values(&table.servers),
+        tls,
+        keepalive: table.tcp.keepalive,
+    })
+}
+
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn server_tls(tls: &Located<ServerTlsTable>, reading: &mut Reading) -> Option<ServerTls> {
+    let Located { value: tls, span } = tls;
+    let single = pair(tls.certificate.as_ref(), tls.key.as_ref(), reading);
+    let mut certificates: Vec<KeyPair> = single.into_iter().collect();
+    for entry in &tls.certificates {
+        let CertificateTable { certificate, key, server_names } = &entry.value;
+        certificates.extend(
+            pair(certificate.as_ref(), key.as_ref(), reading)
+                .map(|pair| KeyPair { server_names: values(server_names), ..pair }),
+        );
+    }
+    if tls.certificate.is_none() && tls.key.is_none() && tls.certificates.is_empty() {
+        let problem = reading
+            .at(problem::Kind::MissingKey, span, "a listener with TLS needs a certificate")
+            .label("expected `certificate` and `key`, or `certificates`");
+        reading.report(problem);
+    }
+    for file in &tls.crl {
+        file_exists(file, reading);
+    }
+    let clients = client_auth(tls, span, reading);
+    Some(ServerTls {
+        certificates,
+        clients: clients?,
+        crl: values(&tls.crl),
+        alpn: values(&tls.alpn),
+        min_version: tls.min_version,
+        resumption: tls.resumption,
+    })
+}
+
+fn client_auth(tls: &ServerTlsTable, span: &Range<usize>, reading: &mut Reading) -> Option<ClientAuth> {
+    let clients = tls.clients.as_ref()?;
+    let at = if clients.span.is_empty() { span } else { &clients.span };
+    if let Some(ca) = &tls.client_ca {
+        file_exists(ca, reading);
+    }
+    match clients.value {
+        Clients::Required | Clients::Optional if tls.client_ca.is_none() => {
+            let problem = reading
+                .at(problem::Kind::MissingKey, at, "`client_ca` is missing")
+                .label("client certificates need issuers to be trusted by")
+                .help("give `client_ca`, or `clients = \"none\"` to ask for no certificate");
+            reading.report(problem);
+            None
+        }
+        Clients::Required => tls.client_ca.as_ref().map(|ca| ClientAuth::Required { ca: ca.value.clone() }),
+        Clients::Optional => {
+            unproven(at, reading);
+            tls.client_ca.as_ref().map(|ca| ClientAuth::Optional { ca: ca.value.clone() })
+        }
+        Clients::None => {
+            unproven(at, reading);
+            for (key, at) in [("client_ca", tls.client_ca.as_ref()), ("crl", tls.crl.first())]
+                .iter()
+                .filter_map(|(k, at)| Some((k, (*at)?)))
+            {
+                let problem = reading
+                    .at(problem::Kind::Contradiction, &at.span, format!("`{key}` is given and `clients` is `none`"))
+                    .label("no client certificate is asked for")
+                    .help(format!("remove `{key}`, or set `clients = \"required\"`"));
+                reading.report(problem);
+            }
+            Some(ClientAuth::None)
+        }
+    }
+}
+
+fn unproven(at: &Range<usize>, reading: &mut Reading) {
+    let problem = reading
+        .at(problem::Kind::Unsafe, at, "clients without a certificate are let in")
+        .label("who they are is then for the broker to find out")
+        .warning();
+    reading.report(problem);
+}
+
+fn broker_tls(tls: &BrokerTlsTable, reading: &mut Reading) -> BrokerTls {
+    if let Some(ca) = &tls.ca {
+        file_exists(ca, reading);
+    }
+    BrokerTls {
+        ca: tls.ca.as_ref().map(|ca| ca.value.clone()),
+        identity: pair(tls.certificate.as_ref(), tls.key.as_ref(), reading),
+        server_name: tls.server_name.as_ref().map(|name| name.value.clone()),
+        alpn: values(&tls.alpn),
+        min_version: tls.min_version,
+    }
+}
+
+/// A certificate and its key, both there or neither.
+fn pair(
+    certificate: Option<&Located<PathBuf>>,
+    key: Option<&Located<PathBuf>>,
+    reading: &mut Reading,
+) -> Option<KeyPair> {
+    for file in certificate.iter().chain(&key) {
+        file_exists(file, reading);
+    }
+    if let Some(key) = key {
+        readable_by_all(key, reading);
+    }
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => {
+            Some(KeyPair { certificate: certificate.value.clone(), key: key.value.clone(), server_names: Vec::new() })
+        }
+        (Some(certificate), None) => alone("certificate", "key", certificate, reading),
+        (None, Some(key)) => alone("key", "certificate", key, reading),
+        (None, None) => None,
+    }
+}
+
+fn alone(here: &str, other: &str, at: &Located<PathBuf>, reading: &mut Reading) -> Option<KeyPair> {
+    let problem = reading
+        .at(problem::Kind::MissingKey, &at.span, format!("`{here}` without `{other}`"))
+        .label(format!("expected `{other}` beside it"));
+    reading.report(problem);
+    None
+}
+
+fn file_exists(file: &Located<PathBuf>, reading: &mut Reading) {
+    if let Err(error) = std::fs::File::open(&file.value) {
+        no_file("can't open", &file.value, &super::reason(&error), &file.span, reading);
+    } else if file.value.is_dir() {
+        no_file("can't open", &file.value, "this is a folder", &file.span, reading);
+    }
+}
+
+fn no_file(what: &str, path: &Path, found: &str, span: &Range<usize>, reading: &mut Reading) {
+    let help = if path.is_relative() || path.components().count() > 1 {
+        "relative paths begin at the folder of this file"
+    } else {
+        ""
+    };
+    let problem =
+        reading.at(problem::Kind::MissingFile, span, format!("{what} `{}`", path.display())).label(found).help(help);
+    reading.report(problem);
+}
+
+/// A private key is nobody's to read but the gateway's.
+fn readable_by_all(key: &Located<PathBuf>, reading: &mut Reading) {
+    use std::os::unix::fs::PermissionsExt as _;
+    if std::fs::metadata(&key.value).is_ok_and(|file| file.permissions().mode() & 0o004 != 0) {
+        let problem = reading
+            .at(problem::Kind::Unsafe, &key.span, "every user of this machine can read this private key")
+            .help("`chmod o-r` it")
+            .warning();
+        reading.report(problem);
+    }
+}
+
+fn values<T: Clone>(list: &[Located<T>]) -> Vec<T> {
+    list.iter().map(|entry| entry.value.clone()).collect()
+}

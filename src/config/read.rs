@@ -1,0 +1,363 @@
+//! From TOML to values, one table at a time, going on after each problem.
+//!
+//! A table is declared once, by [`settings!`]: its fields, their docs, defaults and kinds give the struct, the parser
+//! and the reference. Read [`Kind`] first: what one key may hold.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{self, Problem, Source};
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Located<T> {
+    pub(super) value: T,
+    pub(super) span: Range<usize>,
+}
+
+/// What one key may hold.
+pub(super) trait Kind {
+    /// What it becomes.
+    type Value;
+
+    /// The value, or none and a problem.
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<Self::Value>;
+
+    /// The value; where it is wrong, a problem and what held before.
+    fn read(&self, given: &Given<'_>, base: Self::Value, reading: &mut Reading) -> Self::Value {
+        self.parse(given, reading).unwrap_or(base)
+    }
+
+    /// What is expected, as in "expected a size from …".
+    fn expects(&self) -> String;
+
+    /// The value as one would write it; none when there is nothing to write.
+    fn written(&self, value: &Self::Value) -> Option<String>;
+
+    /// The JSON Schema of it.
+    fn schema(&self) -> Json;
+
+    /// Whether the key has to be there.
+    fn is_required(&self) -> bool {
+        false
+    }
+
+    /// The keys of the table that it holds.
+    fn keys(&self) -> Vec<Key> {
+        Vec::new()
+    }
+
+    /// Whether it is a list of tables.
+    fn is_list(&self) -> bool {
+        false
+    }
+}
+
+/// A key and the value given for it.
+pub(super) struct Given<'t> {
+    pub(super) key: &'t str,
+    pub(super) value: &'t DeValue<'t>,
+    pub(super) span: Range<usize>,
+}
+
+/// One key in the reference.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) doc: String,
+    pub(super) expects: String,
+    pub(super) default: Option<String>,
+    pub(super) required: bool,
+    pub(super) schema: Json,
+    pub(super) keys: Vec<Key>,
+    pub(super) is_list: bool,
+}
+
+impl Key {
+    /// Describes the key from its kind.
+    pub(super) fn new<K: Kind>(name: &'static str, doc: &str, kind: &K, default: &K::Value) -> Self {
+        Self {
+            name,
+            doc: doc.trim().to_owned(),
+            expects: kind.expects(),
+            default: kind.written(default),
+            required: kind.is_required(),
+            schema: kind.schema(),
+            keys: kind.keys(),
+            is_list: kind.is_list(),
+        }
+    }
+}
+
+/// A table whose keys are known.
+pub(super) trait Table: Default {
+    /// Its keys, in the order of the reference.
+    fn keys() -> Vec<Key>;
+
+    /// Takes what the table says over what held before.
+    fn read(self, entries: &mut Entries<'_>) -> Self;
+
+    /// This table with the fields of another where `given` says that the key was given.
+    fn overridden(self, other: Self, given: &dyn Fn(&str) -> bool) -> Self;
+}
+
+/// A file being read.
+pub(super) struct Reading {
+    pub(super) source: Arc<Source>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Reading {
+    pub(super) fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// A problem at a place of this file.
+    pub(super) fn at(&self, kind: problem::Kind, span: &Range<usize>, message: impl Into<String>) -> Problem {
+        Problem::new(kind, &self.source, Some(span.clone()), message.into())
+    }
+
+    /// The folder that relative paths begin at.
+    pub(super) fn folder(&self) -> &Path {
+        self.source.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// What stands there, shortened, on one line.
+    pub(super) fn text(&self, span: &Range<usize>) -> String {
+        let text = self.source.text.get(span.clone()).unwrap_or_default();
+        let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        let line = text.lines().next().unwrap_or_default();
+        if line.len() == text.len() && line.chars().count() <= 60 {
+            return line.to_owned();
+        }
+        line.chars().take(57).chain("...".chars()).collect()
+    }
+
+    /// A value of another type.
+    pub(super) fn wrong_type(&mut self, given: &Given<'_>, expects: &str) {
+        let found = type_name(given.value);
+        let problem = self
+            .at(problem::Kind::WrongType, &given.span, format!("`{}` has the wrong type", given.key))
+            .label(format!("found {found}, expected {expects}"));
+        self.report(problem);
+    }
+
+    /// A value that is not what it should be.
+    pub(super) fn invalid(&mut self, given: &Given<'_>, expects: &str, help: &str) {
+        let found = self.text(&given.span);
+        let problem = self
+            .at(problem::Kind::Invalid, &given.span, format!("`{}` can't be understood", given.key))
+            .label(format!("found `{found}`, expected {expects}"))
+            .help(help);
+        self.report(problem);
+    }
+
+    /// A value outside its range.
+    pub(super) fn out_of_range(&mut self, given: &Given<'_>, expects: &str) {
+        let found = self.text(&given.span);
+        let problem = self
+            .at(problem::Kind::OutOfRange, &given.span, format!("`{}` is out of range", given.key))
+            .label(format!("found `{found}`, expected {expects}"));
+        self.report(problem);
+    }
+}
+
+fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// A table being read, key by key.
+pub(super) struct Entries<'r> {
+    table: &'r DeTable<'r>,
+    span: Range<usize>,
+    known: Vec<&'static str>,
+    pub(super) reading: &'r mut Reading,
+}
+
+impl<'r> Entries<'r> {
+    /// The entry of a key, over what held before.
+    pub(super) fn take<K: Kind>(&mut self, key: &'static str, kind: &K, base: K::Value) -> K::Value {
+        self.known.push(key);
+        let table = self.table;
+        let Some(value) = table.get(key) else {
+            if kind.is_required() {
+                self.missing(key, &kind.expects());
+            }
+            return base;
+        };
+        let given = Given { key, value: value.get_ref(), span: value.span() };
+        kind.read(&given, base, self.reading)
+    }
+
+    fn missing(&mut self, key: &str, expects: &str) {
+        let problem = self
+            .reading
+            .at(problem::Kind::MissingKey, &self.span, format!("`{key}` is missing"))
+            .label(format!("expected `{key}` here: {expects}"));
+        self.reading.report(problem);
+    }
+
+    fn report_unknown(&mut self) {
+        let table = self.table;
+        for key in table.keys() {
+            let name: &str = key.get_ref();
+            if self.known.contains(&name) {
+                continue;
+            }
+            let problem = self
+                .reading
+                .at(problem::Kind::UnknownKey, &key.span(), format!("unknown key `{}`", escaped(name)))
+                .label("there is no such key here")
+                .help(self.hint(name));
+            self.reading.report(problem);
+        }
+    }
+
+    fn hint(&self, name: &str) -> String {
+        match nearest(name, self.known.iter().copied()) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => format!("keys here: {}", listed(self.known.iter().copied())),
+        }
+    }
+}
+
+/// Reads a whole table over what held before; unknown keys are problems.
+pub(super) fn read_table<T: Table>(base: T, table: &DeTable<'_>, span: Range<usize>, reading: &mut Reading) -> T {
+    let mut entries = Entries { table, span, known: Vec::new(), reading };
+    let read = base.read(&mut entries);
+    entries.report_unknown();
+    read
+}
+
+/// Reads the text of a file as a table: every syntax error, and every problem on the lines that have none. The second
+/// value says whether the text is TOML.
+pub(super) fn read_text<T: Table>(reading: &mut Reading) -> (T, bool) {
+    let source = Arc::clone(&reading.source);
+    let (table, mut errors): (Spanned<DeTable<'_>>, _) = DeTable::parse_recoverable(&source.text);
+    errors.sort_by_key(|error| error.span().map(|span| span.start));
+    let broken = syntax(&errors, reading);
+    let begin = reading.problems.len();
+    let read = read_table(T::default(), table.get_ref(), 0..0, reading);
+    if !errors.is_empty() {
+        let found = reading.problems.split_off(begin);
+        reading.problems.extend(found.into_iter().filter(|problem| stands_apart(problem, &broken)));
+    }
+    (read, errors.is_empty())
+}
+
+/// Reports syntax errors, the first of each line; gives the lines that have any.
+fn syntax(errors: &[toml::de::Error], reading: &mut Reading) -> Vec<usize> {
+    let is_open = errors.iter().any(|error| error.message().starts_with("unclosed array"));
+    let mut broken = Vec::new();
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        let line = reading.source.line(span.start);
+        let is_first = !broken.contains(&line);
+        // A list that is never closed makes every line behind it an error.
+        let is_fallout = is_open && line.checked_sub(1).is_some_and(|above| broken.contains(&above));
+        broken.push(line);
+        if is_first && !is_fallout {
+            let is_unquoted = ["invalid float", "invalid integer", "invalid date", "string values"];
+            let help = if is_unquoted.iter().any(|start| error.message().starts_with(start)) {
+                "text stands in quotes, as in `bind = \"127.0.0.1:1883\"`"
+            } else {
+                ""
+            };
+            reading.report(reading.at(problem::Kind::Syntax, &span, "not TOML").label(error.message()).help(help));
+        }
+    }
+    broken
+}
+
+/// Whether a problem is one of its own and not what a syntax error left behind.
+fn stands_apart(problem: &Problem, broken_lines: &[usize]) -> bool {
+    let line = problem.span.as_ref().map_or(0, |span| problem.source.line(span.start));
+    problem.kind != problem::Kind::MissingKey && !broken_lines.contains(&line)
+}
+
+/// `a`, `b`, `c`
+pub(super) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Text from a file, fit to be shown.
+pub(super) fn escaped(text: &str) -> String {
+    text.chars().take(60).flat_map(char::escape_debug).collect()
+}
+
+/// The word that was probably meant.
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word: String = word.chars().take(40).collect::<String>().to_lowercase().replace('-', "_");
+    let scored = known.map(|other| (distance(&word, &other.replace('-', "_")), other));
+    let (steps, found) = scored.min_by_key(|(steps, _)| *steps)?;
+    (steps <= 1 + word.chars().count() / 4).then_some(found)
+}
+
+/// Insertions, deletions, replacements between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, cb) in row.iter_mut().skip(1).zip(b.chars()) {
+            let cost = diagonal + usize::from(ca != cb);
+            diagonal = *cell;
+            left = cost.min(left + 1).min(*cell + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// Declares a table: `field: Type = default, kind;` with docs that are the reference.
+macro_rules! settings {
+    ($(#[doc = $about:literal])+ $vis:vis struct $Name:ident {
+        $($(#[doc = $doc:literal])+ $field:ident: $Type:ty = $default:expr, $kind:expr;)*
+    }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug)]
+        $vis struct $Name {
+            $($(#[doc = $doc])+ $vis $field: $Type,)*
+        }
+
+        impl Default for $Name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        impl $crate::config::read::Table for $Name {
+            fn keys() -> Vec<$crate::config::read::Key> {
+                let defaults = Self::default();
+                vec![$($crate::config::read::Key::new(
+                    stringify!($field), concat!($($doc),+), &$kind, &defaults.$field,
+                ),)*]
+            }
+
+            fn read(self, entries: &mut $crate::config::read::Entries<'_>) -> Self {
+                Self { $($field: entries.take(stringify!($field), &$kind, self.$field),)* }
+            }
+
+            fn overridden(self, other: Self, given: &dyn Fn(&str) -> bool) -> Self {
+                Self { $($field: if given(stringify!($field)) { other.$field } else { self.$field },)* }
+            }
+        }
+    };
+}
+pub(super) use settings;

@@ -1,0 +1,385 @@
+//! The checked settings: what the rest of the gateway is given.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::kinds::{Flag, KeepAliveSeconds, Words, address, count, duration, optional, seconds, size, url_path, word};
+use super::problem::Problem;
+use super::read::{Located, settings};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+const HOUR: Duration = seconds(3600);
+const MILLI: Duration = Duration::from_millis(1);
+
+/// Everything that `tidegate run` needs, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What clients dial; at least one.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Every broker, whether a listener names it or not.
+    pub brokers: Vec<Arc<Broker>>,
+    /// Where metrics and health are answered; none turns it off.
+    pub admin: Option<SocketAddr>,
+    /// Where events go.
+    pub audit: Audit,
+    /// The operational log.
+    pub log: Log,
+    /// Bounds on the whole process; those of a listener are in [`Listener::limits`].
+    pub limits: Limits,
+    /// How long open exchanges may take to end after SIGTERM.
+    pub drain: Duration,
+    /// What deserves saying and is no error, by file and place.
+    pub warnings: Vec<Problem>,
+}
+
+/// One address that clients dial.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Unique; appears in logs, events and metrics.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub bind: SocketAddr,
+    /// Where its connections go.
+    pub broker: Arc<Broker>,
+    /// TLS; none is a plain listener.
+    pub tls: Option<ServerTls>,
+    /// MQTT over WebSocket; none is MQTT straight over TCP or TLS.
+    pub websocket: Option<WebSocket>,
+    /// Protocol versions that are accepted.
+    pub versions: Vec<Version>,
+    /// The sockets of its clients.
+    pub tcp: Tcp,
+    /// How long each step may take.
+    pub deadlines: Deadlines,
+    /// What Keep Alive a client may ask for.
+    pub keep_alive: KeepAlive,
+    /// Bounds on its packets and connections.
+    pub limits: Limits,
+}
+
+/// TLS towards clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Certificates with their keys; at least one. The first without `server_names` is for clients that name no server
+    /// or an unknown one.
+    pub certificates: Vec<KeyPair>,
+    /// Whether clients show a certificate.
+    pub clients: ClientAuth,
+    /// Certificate revocation lists for client certificates, PEM or DER.
+    pub crl: Vec<PathBuf>,
+    /// Protocols offered by ALPN, most wanted first; empty offers none.
+    pub alpn: Vec<String>,
+    /// The oldest TLS version that is spoken.
+    pub min_version: TlsVersion,
+    /// Whether sessions may be resumed.
+    pub resumption: bool,
+}
+
+/// A certificate chain and its private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPair {
+    /// PEM file: the certificate, then its intermediates.
+    pub certificate: PathBuf,
+    /// PEM file: the private key.
+    pub key: PathBuf,
+    /// Server names (SNI) that get this certificate; empty for any.
+    pub server_names: Vec<String>,
+}
+
+/// Whether a client shows a certificate, and who must have issued it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// Not asked for.
+    None,
+    /// Asked for; one that is shown must be valid.
+    Optional {
+        /// PEM file with the issuers that are trusted.
+        ca: PathBuf,
+    },
+    /// No certificate, no connection.
+    Required {
+        /// PEM file with the issuers that are trusted.
+        ca: PathBuf,
+    },
+}
+
+/// Where connections go.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    /// Unique; appears in logs, events and metrics.
+    pub name: Arc<str>,
+    /// Tried in order, from the last one that answered; at least one.
+    pub servers: Vec<Server>,
+    /// TLS; none is plain TCP.
+    pub tls: Option<BrokerTls>,
+    /// Idle time before TCP keepalive probes.
+    pub keepalive: Duration,
+}
+
+/// TLS towards a broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerTls {
+    /// PEM file with the issuers that are trusted; none takes the machine's trust store.
+    pub ca: Option<PathBuf>,
+    /// The gateway's own certificate, for brokers that ask for one.
+    pub identity: Option<KeyPair>,
+    /// The name that the broker's certificate must carry; none takes the server's host.
+    pub server_name: Option<String>,
+    /// Protocols offered by ALPN; empty offers none.
+    pub alpn: Vec<String>,
+    /// The oldest TLS version that is spoken.
+    pub min_version: TlsVersion,
+}
+
+/// One server of a broker.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Server {
+    /// A DNS name or an IP address, the latter without brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+pub use crate::mqtt::Version;
+
+impl Words for Version {
+    const WORDS: &'static [(&'static str, Self)] = &[("3.1", Self::V31), ("3.1.1", Self::V311), ("5.0", Self::V50)];
+}
+
+/// A TLS version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V12,
+    /// TLS 1.3.
+    V13,
+}
+
+impl Words for TlsVersion {
+    const WORDS: &'static [(&'static str, Self)] = &[("1.2", Self::V12), ("1.3", Self::V13)];
+}
+
+settings! {
+    /// MQTT over WebSocket, with the subprotocol `mqtt`, in place of MQTT straight over TCP or TLS.
+    pub struct WebSocket {
+        /// Path of the URL that clients open; any other is answered with 404.
+        path: String = "/mqtt".to_owned(), url_path();
+        /// Bytes of one WebSocket message, which may hold several packets or a part of one.
+        max_message_bytes: usize = 2 * MIB, size(KIB..=256 * MIB);
+    }
+}
+
+settings! {
+    /// The sockets of clients: how a peer that is gone is noticed.
+    pub struct Tcp {
+        /// Idle time before TCP keepalive probes.
+        keepalive: Duration = seconds(60), duration(seconds(1)..=24 * HOUR);
+        /// How long sent bytes may stay unacknowledged before the connection is dead (`TCP_USER_TIMEOUT`).
+        user_timeout: Duration = seconds(120), duration(seconds(1)..=24 * HOUR);
+    }
+}
+
+settings! {
+    /// How long each step may take. Arriving bytes never push a deadline back.
+    pub struct Deadlines {
+        /// The TLS handshake (and the WebSocket upgrade), counted from accept.
+        tls_handshake: Duration = seconds(10), duration(MILLI..=HOUR);
+        /// The whole CONNECT, counted from accept.
+        connect: Duration = seconds(15), duration(MILLI..=HOUR);
+        /// One packet, counted from its first byte.
+        packet: Duration = seconds(60), duration(MILLI..=HOUR);
+        /// A connection to the broker, all its servers together.
+        dial: Duration = seconds(10), duration(MILLI..=HOUR);
+        /// The broker's CONNACK, counted from CONNECT.
+        connack: Duration = seconds(10), duration(MILLI..=HOUR);
+        /// A write that does not move.
+        write: Duration = seconds(30), duration(MILLI..=HOUR);
+        /// Open exchanges after SIGTERM; of the whole process.
+        drain: Duration = seconds(10), duration(MILLI..=HOUR);
+    }
+}
+
+settings! {
+    /// What Keep Alive a client may ask for. A client that is silent for one and a half times its Keep Alive is gone.
+    pub struct KeepAlive {
+        /// The longest. A 5.0 client that asks for more is told this one as Server Keep Alive; a 3.x client can't be told, and is held to it all the same.
+        max: u16 = u16::MAX, KeepAliveSeconds;
+        /// What a Keep Alive of zero gets: `allow` switches the check off as the standard says (TCP keepalive still ends dead peers), `replace` treats it as `max`, `refuse` refuses the connection.
+        zero: ZeroKeepAlive = ZeroKeepAlive::Allow, word();
+    }
+}
+
+/// What a Keep Alive of zero, which switches the mechanism off, gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZeroKeepAlive {
+    /// Taken: the standard permits it.
+    Allow,
+    /// Treated as the longest permitted.
+    Replace,
+    /// The connection is refused.
+    Refuse,
+}
+
+impl Words for ZeroKeepAlive {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("allow", Self::Allow), ("replace", Self::Replace), ("refuse", Self::Refuse)];
+}
+
+settings! {
+    /// Bounds on packets, connections and memory. Every one can be said otherwise for a listener, in `[listener.limits]`, but for `max_buffered_total_bytes`.
+    pub struct Limits {
+        /// Bytes of a whole PUBLISH, judged from its fixed header alone.
+        max_packet_bytes: usize = 16 * MIB, size(128..=256 * MIB);
+        /// Bytes of a whole CONNECT.
+        max_connect_bytes: usize = 64 * KIB, size(128..=16 * MIB);
+        /// Bytes of any other packet.
+        max_control_bytes: usize = 256 * KIB, size(128..=16 * MIB);
+        /// Bytes of a Client Identifier.
+        max_client_id_bytes: usize = 256, count(1..=65_535);
+        /// Bytes of a Topic Name or Topic Filter.
+        max_topic_bytes: usize = 4096, count(1..=65_535);
+        /// Levels of a Topic Name or Topic Filter.
+        max_topic_levels: usize = 128, count(1..=65_535);
+        /// User Properties in one packet.
+        max_user_properties: usize = 64, count(0..=10_000);
+        /// Topic Filters in one SUBSCRIBE or UNSUBSCRIBE.
+        max_filters: usize = 1024, count(1..=65_535);
+        /// Subscriptions that one connection may hold.
+        max_subscriptions: usize = 10_000, count(1..=1_000_000);
+        /// Receive Maximum of 5.0, both ways: QoS 1 and 2 messages in flight.
+        receive_maximum: u16 = 1024, count(1..=65_535);
+        /// Topic Alias Maximum of 5.0, both ways; `0` permits no alias.
+        topic_alias_maximum: u16 = 256, count(0..=65_535);
+        /// Refuse control characters and non-characters in Topic Names, Topic Filters and Client Identifiers, which the standard only advises against.
+        refuse_control_characters: bool = true, Flag;
+        /// A PUBLISH larger than this streams through once its topic and properties are judged, unless a rule needs its payload.
+        stream_threshold_bytes: usize = 64 * KIB, size(KIB..=16 * MIB);
+        /// Bytes held for one connection in one direction; what must be judged whole and is larger is refused.
+        max_buffered_bytes: usize = 2 * MIB, size(16 * KIB..=256 * MIB);
+        /// Bytes held for all connections together.
+        max_buffered_total_bytes: usize = 512 * MIB, size(MIB..=1024 * 1024 * MIB);
+        /// Open connections; in `[listener.limits]`, of that listener.
+        max_connections: usize = 20_000, count(1..=10_000_000);
+        /// Connections that have not sent a whole CONNECT yet; in `[listener.limits]`, of that listener.
+        max_half_open: usize = 8192, count(1..=10_000_000);
+        /// Connections of one listener from one address.
+        max_connections_per_address: usize = 10_000, count(1..=10_000_000);
+        /// Connections of one listener from addresses that share a prefix.
+        max_connections_per_prefix: usize = 20_000, count(1..=10_000_000);
+        /// Connections of one listener from one address that have not sent a whole CONNECT yet.
+        max_half_open_per_address: usize = 4096, count(1..=10_000_000);
+        /// Bits of an IPv4 address that make its prefix.
+        ipv4_prefix_bits: u8 = 24, count(8..=32);
+        /// Bits of an IPv6 address that make its prefix.
+        ipv6_prefix_bits: u8 = 56, count(16..=128);
+    }
+}
+
+settings! {
+    /// Where metrics and health are answered.
+    pub(super) struct Admin {
+        /// Address and port of `/metrics`, `/healthz` and `/readyz`; off when not given. Whoever reaches it may read it.
+        bind: Option<Located<SocketAddr>> = None, optional(address());
+    }
+}
+
+/// Where events go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// The file that gets a JSON line per event; none writes no file.
+    pub file: Option<PathBuf>,
+    /// What happens when the queue is full.
+    pub on_full: OnFull,
+    /// Events that may wait to be written.
+    pub max_queue: usize,
+}
+
+/// What happens when events come faster than they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// Reading stops until there is room.
+    Block,
+    /// The event is lost, and counted.
+    Drop,
+}
+
+impl Words for OnFull {
+    const WORDS: &'static [(&'static str, Self)] = &[("block", Self::Block), ("drop", Self::Drop)];
+}
+
+settings! {
+    /// The operational log, on standard error.
+    pub struct Log {
+        /// How lines look: `auto` is `text` on a terminal and `json` elsewhere.
+        format: LogFormat = LogFormat::Auto, word();
+        /// The least that is logged; the environment variable `TIDEGATE_LOG` goes before it.
+        level: LogLevel = LogLevel::Info, word();
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Words for LogFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("text", Self::Text), ("json", Self::Json)];
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What stops the gateway from doing its work.
+    Error,
+    /// And what deserves attention.
+    Warn,
+    /// And what happens to the gateway as a whole.
+    Info,
+    /// And what happens to each connection.
+    Debug,
+    /// And each packet.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word in the settings.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl Words for LogLevel {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}

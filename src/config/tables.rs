@@ -1,0 +1,167 @@
+//! The tables of a settings file as they are written, before they are held against each other.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::kinds::{
+    File, Flag, Over, Words, address, count, duration, list, name, optional, overridable, overrides, protocol,
+    required, required_list, seconds, server, server_name, table, word,
+};
+use super::read::{Located, settings};
+use super::settings::{Admin, Deadlines, KeepAlive, Limits, Log, OnFull, Server, Tcp, TlsVersion, Version, WebSocket};
+
+settings! {
+    /// The whole file.
+    pub(super) struct Gateway {
+        /// The folder of the policy, which holds its `policy.toml`. There must be one: without a policy nothing is permitted.
+        policies: Vec<Located<PathBuf>> = Vec::new(), list(File, 0..=1);
+        /// What clients dial.
+        listener: Vec<Located<ListenerTable>> = Vec::new(), required_list(table(), 1..=256);
+        /// Where connections go.
+        broker: Vec<Located<BrokerTable>> = Vec::new(), required_list(table(), 1..=256);
+        /// Bounds on packets, connections and memory; a listener may have its own.
+        limits: Over<Limits> = Over::nothing(), overridable();
+        /// How long each step may take; a listener may have its own.
+        deadlines: Over<Deadlines> = Over::nothing(), overridable();
+        /// What Keep Alive a client may ask for; a listener may have its own.
+        keep_alive: Over<KeepAlive> = Over::nothing(), overridable();
+        /// Metrics and health.
+        admin: Admin = Admin::default(), table();
+        /// Events.
+        audit: AuditTable = AuditTable::default(), table();
+        /// The operational log.
+        log: Log = Log::default(), table();
+    }
+}
+
+settings! {
+    /// One address that clients dial.
+    pub(super) struct ListenerTable {
+        /// Its name in logs, events and metrics; unique.
+        name: Option<Located<String>> = None, required(name());
+        /// Where it listens.
+        bind: Option<Located<SocketAddr>> = None, required(address());
+        /// The name of the broker that its connections go to.
+        broker: Option<Located<String>> = None, required(name());
+        /// TLS; without it whatever is sent can be read and changed on the way, and `check` warns.
+        tls: Option<Located<ServerTlsTable>> = None, optional(table());
+        /// MQTT over WebSocket in place of MQTT straight over TCP or TLS.
+        websocket: Option<Located<WebSocket>> = None, optional(table());
+        /// Protocol versions that are accepted.
+        versions: Vec<Located<Version>> = every_version(), list(word(), 1..=3);
+        /// The sockets of its clients.
+        tcp: Tcp = Tcp::default(), table();
+        /// Its own bounds.
+        limits: Over<Limits> = Over::nothing(), overrides("limits");
+        /// Its own deadlines.
+        deadlines: Over<Deadlines> = Over::nothing(), overrides("deadlines");
+        /// Its own rule for Keep Alive.
+        keep_alive: Over<KeepAlive> = Over::nothing(), overrides("keep_alive");
+    }
+}
+
+fn every_version() -> Vec<Located<Version>> {
+    Version::WORDS.iter().map(|(_, value)| Located { value: *value, span: 0..0 }).collect()
+}
+
+settings! {
+    /// TLS towards clients.
+    pub(super) struct ServerTlsTable {
+        /// PEM file: the gateway's certificate, then its intermediates.
+        certificate: Option<Located<PathBuf>> = None, optional(File);
+        /// PEM file: the private key of `certificate`.
+        key: Option<Located<PathBuf>> = None, optional(File);
+        /// More certificates, by server name (SNI); beside `certificate`, or in place of it.
+        certificates: Vec<Located<CertificateTable>> = Vec::new(), list(table(), 0..=256);
+        /// Whether clients show a certificate: `required` lets nobody in without one, `optional` asks for one, `none` does not ask.
+        clients: Option<Located<Clients>> = Some(Located { value: Clients::Required, span: 0..0 }), optional(word());
+        /// PEM file: the issuers whose client certificates are trusted.
+        client_ca: Option<Located<PathBuf>> = None, optional(File);
+        /// Files with certificate revocation lists for client certificates.
+        crl: Vec<Located<PathBuf>> = Vec::new(), list(File, 0..=64);
+        /// Protocols offered by ALPN, most wanted first, such as `mqtt`; an empty list offers none.
+        alpn: Vec<Located<String>> = Vec::new(), list(protocol(), 0..=16);
+        /// The oldest TLS version that is spoken.
+        min_version: TlsVersion = TlsVersion::V12, word();
+        /// Let clients resume a session, which spares most of a handshake.
+        resumption: bool = true, Flag;
+    }
+}
+
+/// Whether clients show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clients {
+    Required,
+    Optional,
+    None,
+}
+
+impl Words for Clients {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("required", Self::Required), ("optional", Self::Optional), ("none", Self::None)];
+}
+
+settings! {
+    /// One more certificate of a listener.
+    pub(super) struct CertificateTable {
+        /// PEM file: the certificate, then its intermediates.
+        certificate: Option<Located<PathBuf>> = None, required(File);
+        /// PEM file: its private key.
+        key: Option<Located<PathBuf>> = None, required(File);
+        /// The server names that get it.
+        server_names: Vec<Located<String>> = Vec::new(), required_list(server_name(), 1..=256);
+    }
+}
+
+settings! {
+    /// Where connections go.
+    pub(super) struct BrokerTable {
+        /// Its name, by which listeners mean it; unique.
+        name: Option<Located<String>> = None, required(name());
+        /// Servers, tried in order from the last one that answered.
+        servers: Vec<Located<Server>> = Vec::new(), required_list(server(), 1..=64);
+        /// TLS; without it the way to the broker is plain TCP.
+        tls: Option<Located<BrokerTlsTable>> = None, optional(table());
+        /// The sockets to its servers.
+        tcp: BrokerTcp = BrokerTcp::default(), table();
+    }
+}
+
+settings! {
+    /// The sockets to a broker.
+    pub(super) struct BrokerTcp {
+        /// Idle time before TCP keepalive probes.
+        keepalive: Duration = seconds(60), duration(seconds(1)..=seconds(86_400));
+    }
+}
+
+settings! {
+    /// TLS towards a broker.
+    pub(super) struct BrokerTlsTable {
+        /// PEM file: the issuers that are trusted; the machine's trust store when not given.
+        ca: Option<Located<PathBuf>> = None, optional(File);
+        /// PEM file: the gateway's own certificate, for brokers that ask for one.
+        certificate: Option<Located<PathBuf>> = None, optional(File);
+        /// PEM file: the private key of `certificate`.
+        key: Option<Located<PathBuf>> = None, optional(File);
+        /// The name that the broker's certificate must carry; the host in `servers` when not given.
+        server_name: Option<Located<String>> = None, optional(server_name());
+        /// Protocols offered by ALPN; an empty list offers none.
+        alpn: Vec<Located<String>> = Vec::new(), list(protocol(), 0..=16);
+        /// The oldest TLS version that is spoken.
+        min_version: TlsVersion = TlsVersion::V12, word();
+    }
+}
+
+settings! {
+    /// Where events go: each refusal and each ended connection is one.
+    pub(super) struct AuditTable {
+        /// File that gets a JSON line per event; none when not given.
+        file: Option<Located<PathBuf>> = None, optional(File);
+        /// What happens when events come faster than they are written: `block` stops reading from clients, `drop` loses events and counts them.
+        on_full: Option<Located<OnFull>> = Some(Located { value: OnFull::Block, span: 0..0 }), optional(word());
+        /// Events that may wait to be written.
+        max_queue: usize = 8192, count(1..=1_000_000);
+    }
+}
