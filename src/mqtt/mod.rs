@@ -10,6 +10,7 @@ pub mod error;
 pub mod frame;
 pub mod packet;
 pub mod property;
+mod reader;
 pub mod reason;
 pub mod text;
 pub mod topic;
@@ -56,6 +57,22 @@ pub struct Limits {
     /// Refuse U+0001..U+001F, U+007F..U+009F and non-characters in Topic Names, Topic Filters and Client Identifiers ([MQTT-1.5.4-1]
     /// only advises against them).
     pub refuse_control_characters: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_packet_bytes: 16 << 20,
+            max_connect_bytes: 64 << 10,
+            max_control_bytes: 256 << 10,
+            max_client_id_bytes: 256,
+            max_topic_bytes: 4096,
+            max_topic_levels: 128,
+            max_user_properties: 64,
+            max_filters: 1024,
+            refuse_control_characters: true,
+        }
+    }
 }
 
 /// What must be known to judge the bytes of one direction.

@@ -1,1 +1,227 @@
-//! Placeholder.
+//! Topic Names and Topic Filters: their form, and how they relate.
+//!
+//! [`matches`], [`covers`] and [`overlaps`] take what stands behind `$share/NAME/`: see [`Filter::topic`].
+
+use super::{
+    Limits,
+    error::DecodeError,
+    text::{self, Marks},
+};
+
+/// Judges a Topic Name: UTF-8, not empty, no wildcard, within the limits. [MQTT-4.7.3-1] [MQTT-3.3.2-2]
+///
+/// # Errors
+/// The first rule broken.
+#[inline]
+pub fn name<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, DecodeError> {
+    if bytes.len() > limits.max_topic_bytes {
+        return Err(DecodeError::TopicNameTooLong);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8)?;
+    let marks = Marks::of(bytes);
+    if marks.plain && marks.slashes < limits.max_topic_levels {
+        return Ok(text);
+    }
+    judge_name(text, &marks, limits)?;
+    Ok(text)
+}
+
+/// As [`name`], for what is text already.
+///
+/// # Errors
+/// The first rule broken.
+pub fn check_name(text: &str, limits: &Limits) -> Result<(), DecodeError> {
+    name(text.as_bytes(), limits).map(|_| ())
+}
+
+/// Finds the rule that a Topic Name with anything unusual in it breaks, if it does.
+#[cold]
+fn judge_name(text: &str, marks: &Marks, limits: &Limits) -> Result<(), DecodeError> {
+    if text.is_empty() {
+        return Err(DecodeError::TopicNameEmpty);
+    }
+    judge_characters(text, limits)?;
+    if text.contains(['+', '#']) {
+        return Err(DecodeError::TopicNameWildcard);
+    }
+    if marks.slashes >= limits.max_topic_levels {
+        return Err(DecodeError::TopicNameTooDeep);
+    }
+    Ok(())
+}
+
+fn judge_characters(text: &str, limits: &Limits) -> Result<(), DecodeError> {
+    if text.contains('\0') {
+        return Err(DecodeError::NullCharacter);
+    }
+    if limits.refuse_control_characters && text::holds_control(text) {
+        return Err(DecodeError::ControlCharacter);
+    }
+    Ok(())
+}
+
+/// A Topic Filter of a SUBSCRIBE or UNSUBSCRIBE, judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Filter<'a> {
+    text: &'a str,
+    share: Option<&'a str>,
+    topic: &'a str,
+}
+
+impl<'a> Filter<'a> {
+    /// Judges the bytes of a Topic Filter.
+    ///
+    /// `$share/NAME/FILTER` is a Shared Subscription in every version: the standard knows it from 5.0 on, brokers honour
+    /// it in 3.1.1, and what one reader takes for a ShareName must not be a topic level to another. So a bad form of it
+    /// is refused in every version, a second `$share/` inside included.
+    ///
+    /// # Errors
+    /// The first rule broken.
+    pub fn parse(bytes: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        if bytes.len() > limits.max_topic_bytes {
+            return Err(DecodeError::TopicFilterTooLong);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8)?;
+        if text.is_empty() {
+            return Err(DecodeError::TopicFilterEmpty);
+        }
+        judge_characters(text, limits)?;
+        let filter = Self::split(text);
+        filter.judge_share()?;
+        judge_wildcards(filter.topic)?;
+        if filter.topic.split('/').count() > limits.max_topic_levels {
+            return Err(DecodeError::TopicFilterTooDeep);
+        }
+        Ok(filter)
+    }
+
+    /// Takes a Topic Filter apart that has been judged.
+    #[must_use]
+    pub(super) fn split(text: &'a str) -> Self {
+        let Some(rest) = text.strip_prefix("$share/") else { return Self { text, share: None, topic: text } };
+        let (share, topic) = rest.split_once('/').unwrap_or((rest, ""));
+        Self { text, share: Some(share), topic }
+    }
+
+    /// [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+    fn judge_share(&self) -> Result<(), DecodeError> {
+        match self.share {
+            None => Ok(()),
+            Some(share) if share.is_empty() || share.contains(['+', '#']) => Err(DecodeError::ShareNameInvalid),
+            Some(_) if self.topic.is_empty() || self.topic.starts_with("$share/") => {
+                Err(DecodeError::ShareFilterInvalid)
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The whole text, as it stands in the packet.
+    #[must_use]
+    pub const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The ShareName, of a Shared Subscription.
+    #[must_use]
+    pub const fn share(&self) -> Option<&'a str> {
+        self.share
+    }
+
+    /// The Topic Filter proper: what stands behind the ShareName, or all of it.
+    #[must_use]
+    pub const fn topic(&self) -> &'a str {
+        self.topic
+    }
+
+    /// Whether it has a wildcard.
+    #[must_use]
+    pub fn has_wildcard(&self) -> bool {
+        self.topic.contains(['+', '#'])
+    }
+}
+
+/// Judges a Topic Filter.
+///
+/// # Errors
+/// As [`Filter::parse`].
+pub fn check_filter(text: &str, limits: &Limits) -> Result<(), DecodeError> {
+    Filter::parse(text.as_bytes(), limits).map(|_| ())
+}
+
+/// Wildcards are whole levels, and `#` is the last. 5.0 [MQTT-4.7.1-1] [MQTT-4.7.1-2]
+fn judge_wildcards(filter: &str) -> Result<(), DecodeError> {
+    let mut levels = filter.split('/');
+    while let Some(level) = levels.next() {
+        if level.contains('#') && (level.len() > 1 || levels.next().is_some()) {
+            return Err(DecodeError::MultiLevelWildcard);
+        }
+        if level.contains('+') && level.len() > 1 {
+            return Err(DecodeError::SingleLevelWildcard);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a Topic Filter matches a Topic Name. A filter that begins with a wildcard matches no name that begins with
+/// `$`. [MQTT-4.7.2-1]
+#[must_use]
+pub fn matches(filter: &str, name: &str) -> bool {
+    if name.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut names = name.split('/');
+    for level in filter.split('/') {
+        match (level, names.next()) {
+            ("#", _) => return true,
+            (_, None) => return false,
+            ("+", Some(_)) => {}
+            (level, Some(name)) if level == name => {}
+            (_, Some(_)) => return false,
+        }
+    }
+    names.next().is_none()
+}
+
+/// Whether `wide` matches every Topic Name that `narrow` matches.
+#[must_use]
+pub fn covers(wide: &str, narrow: &str) -> bool {
+    if narrow.starts_with('$') && wide.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut narrow = levels(narrow);
+    for level in levels(wide) {
+        match (level, narrow.next()) {
+            ("#", _) => return true,
+            (_, None | Some("#")) => return false,
+            ("+", Some(_)) => {}
+            (level, Some(other)) if level == other => {}
+            (_, Some(_)) => return false,
+        }
+    }
+    narrow.next().is_none()
+}
+
+/// Whether some Topic Name is matched by both.
+#[must_use]
+pub fn overlaps(one: &str, other: &str) -> bool {
+    let wild = |filter: &str| filter.starts_with(['+', '#']);
+    if (one.starts_with('$') && wild(other)) || (other.starts_with('$') && wild(one)) {
+        return false;
+    }
+    let (mut one, mut other) = (one.split('/'), other.split('/'));
+    loop {
+        match (one.next(), other.next()) {
+            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+            (None, Some(_)) | (Some(_), None) => return false,
+            (Some("+"), Some(_)) | (Some(_), Some("+")) => {}
+            (Some(one), Some(other)) if one == other => {}
+            (Some(_), Some(_)) => return false,
+        }
+    }
+}
+
+/// The levels of a filter, with `#` alone written as `+/#`: every Topic Name has a first level.
+fn levels(filter: &str) -> impl Iterator<Item = &str> {
+    let first = (filter == "#").then_some("+");
+    first.into_iter().chain(filter.split('/'))
+}
