@@ -1,0 +1,157 @@
+//! A second look at a client's certificate, after every handshake.
+//!
+//! rustls verifies chain, time and revocation in a full handshake alone. A resumed one takes the certificate from the
+//! ticket as it was: time has passed and lists may have changed since.
+
+use std::collections::{HashMap, HashSet};
+use std::time::SystemTime;
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::error::Moment;
+use super::failure::HandshakeFailure;
+use super::trust::{Trust, bare};
+
+/// Why a client whose handshake is over is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// One is required.
+    #[error("no certificate was shown")]
+    NoCertificate,
+    /// It can't be decoded.
+    #[error("the certificate can't be decoded")]
+    Malformed,
+    /// Its own validity, or that of a CA above it, has not begun.
+    #[error("the certificate is not valid yet")]
+    NotYetValid,
+    /// Its own validity, or that of a CA above it, is over.
+    #[error("the certificate, or a CA above it, has expired")]
+    Expired,
+    /// It, or a CA above it, is on a revocation list.
+    #[error("the certificate, or a CA above it, is revoked")]
+    Revoked,
+    /// There are lists, but none of its issuer.
+    #[error("no revocation list of the certificate's issuer")]
+    RevocationUnknown,
+    /// The list of its issuer is past its next update.
+    #[error("the revocation list of the certificate's issuer has expired")]
+    RevocationListExpired,
+}
+
+impl From<Refused> for HandshakeFailure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NoCertificate => Self::NoCertificate,
+            Refused::Malformed => Self::BadCertificate,
+            Refused::NotYetValid => Self::NotYetValid,
+            Refused::Expired => Self::Expired,
+            Refused::Revoked => Self::Revoked,
+            Refused::RevocationUnknown => Self::RevocationUnknown,
+            Refused::RevocationListExpired => Self::RevocationListExpired,
+        }
+    }
+}
+
+/// Holds client certificates against the clock and the revocation lists in force. Signatures are rustls' part.
+///
+/// Use the newest one, whichever the handshake began with: that is how a reload reaches a ticket made before it, and
+/// live connections.
+#[derive(Debug)]
+pub struct Guard {
+    required: bool,
+    /// By the DER of the CA's distinguished name: when the last of that name ends.
+    anchors: HashMap<Box<[u8]>, Moment>,
+    /// By the DER of the issuer's distinguished name.
+    lists: HashMap<Box<[u8]>, List>,
+}
+
+#[derive(Debug)]
+struct List {
+    next_update: Moment,
+    serials: HashSet<Box<[u8]>>,
+}
+
+impl Guard {
+    pub(super) fn new(trust: &Trust, required: bool) -> Self {
+        let mut anchors = HashMap::new();
+        for anchor in &trust.anchors {
+            let last = anchors.entry(anchor.subject.clone()).or_insert(anchor.not_after);
+            *last = anchor.not_after.max(*last);
+        }
+        let mut lists: HashMap<Box<[u8]>, List> = HashMap::new();
+        for list in &trust.revocations {
+            let known = lists
+                .entry(list.issuer.clone())
+                .or_insert_with(|| List { next_update: list.next_update, serials: HashSet::new() });
+            known.next_update = known.next_update.max(list.next_update);
+            known.serials.extend(list.serials.iter().cloned());
+        }
+        Self { required, anchors, lists }
+    }
+
+    /// Judge what [`Session::peer_certificates`](super::session::Session::peer_certificates) gives. Also for connections
+    /// that live on, after a reload.
+    ///
+    /// # Errors
+    /// The client must go.
+    pub fn check(&self, chain: Option<&[CertificateDer<'_>]>, now: SystemTime) -> Result<(), Refused> {
+        let Some((leaf, above)) = chain.and_then(<[_]>::split_first) else {
+            return if self.required { Err(Refused::NoCertificate) } else { Ok(()) };
+        };
+        let now = Moment::of(now);
+        let leaf = decode(leaf)?;
+        self.judge(&leaf, now)?;
+        self.require_list(&leaf, now)?;
+        let mut issuer = leaf.tbs_certificate.issuer.as_raw();
+        for der in above {
+            let certificate = decode(der)?;
+            if self.is_revoked(&certificate) {
+                return Err(Refused::Revoked);
+            }
+            // Peers send what they like behind the leaf; only what continues the chain has to be in time.
+            if certificate.subject().as_raw() == issuer && !self.anchors.contains_key(issuer) {
+                self.judge(&certificate, now)?;
+                issuer = certificate.tbs_certificate.issuer.as_raw();
+            }
+        }
+        match self.anchors.get(issuer) {
+            Some(not_after) if now > *not_after => Err(Refused::Expired),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn judge(&self, certificate: &X509Certificate<'_>, now: Moment) -> Result<(), Refused> {
+        let validity = certificate.validity();
+        if now < Moment(validity.not_before.timestamp()) {
+            Err(Refused::NotYetValid)
+        } else if now > Moment(validity.not_after.timestamp()) {
+            Err(Refused::Expired)
+        } else if self.is_revoked(certificate) {
+            Err(Refused::Revoked)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_revoked(&self, certificate: &X509Certificate<'_>) -> bool {
+        self.lists
+            .get(certificate.issuer().as_raw())
+            .is_some_and(|list| list.serials.contains(bare(certificate.raw_serial())))
+    }
+
+    fn require_list(&self, certificate: &X509Certificate<'_>, now: Moment) -> Result<(), Refused> {
+        if self.lists.is_empty() {
+            return Ok(());
+        }
+        match self.lists.get(certificate.issuer().as_raw()) {
+            None => Err(Refused::RevocationUnknown),
+            Some(list) if now > list.next_update => Err(Refused::RevocationListExpired),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+fn decode<'d>(der: &'d CertificateDer<'_>) -> Result<X509Certificate<'d>, Refused> {
+    X509Certificate::from_der(der).map(|(_, certificate)| certificate).map_err(|_| Refused::Malformed)
+}
