@@ -214,12 +214,17 @@ fn references(text: &str) -> Vec<Reference> {
             _ => {}
         }
         let starts_path = is_name(i) && (i == 0 || word(i - 1) != "::");
-        let in_use = word(i) == "use";
+        // `use<'a>` in a type is not an import.
+        let in_use = word(i) == "use" && word(i + 1) != "<";
         if starts_path && (in_use || word(i + 1) == "::" || word(i + 1) == "!" || word(i.wrapping_sub(1)) == ".") {
             let mut paths = Vec::new();
             let end = tree(&tokens, if in_use { i + 1 } else { i }, &[], &mut paths);
             let in_tests = tests_from.is_some() || test_item;
-            found.extend(paths.into_iter().map(|path| Reference { path, in_tests, depth: modules.len() }));
+            found.extend(paths.into_iter().filter(|path| !path.is_empty()).map(|path| Reference {
+                path,
+                in_tests,
+                depth: modules.len(),
+            }));
             i = if in_use { end } else { skip_path(&tokens, i) };
         } else {
             i += 1;
@@ -250,10 +255,11 @@ fn tree(tokens: &[String], start: usize, prefix: &[String], paths: &mut Vec<Vec<
                 i += 1;
                 while i < tokens.len() && tokens[i] != "}" {
                     i = tree(tokens, i, &path, paths);
+                    if tokens.get(i).is_some_and(|token| token == "as") {
+                        i += 2;
+                    }
                     if tokens.get(i).is_some_and(|token| token == ",") {
                         i += 1;
-                    } else if tokens.get(i).is_some_and(|token| token == "as") {
-                        i += 2;
                     } else if tokens.get(i).is_none_or(|token| token != "}") {
                         return i;
                     }
