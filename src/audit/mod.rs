@@ -9,4 +9,4 @@ mod sink;
 
 pub use line::Record;
 pub use record::{handshake_failed, not_accepted, started, stopped};
-pub use sink::{Full, OnFull, OpenError, Options, Sink, Totals, Writer, open};
+pub use sink::{Full, OpenError, Sink, Totals, Writer, open};

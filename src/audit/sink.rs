@@ -12,6 +12,7 @@ use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::line::Record;
+use crate::config::{Audit, OnFull};
 
 /// Most bytes that one write takes from the queue.
 const BATCH_BYTES: usize = 64 << 10;
@@ -19,27 +20,6 @@ const BATCH_BYTES: usize = 64 << 10;
 const RETRY: Duration = Duration::from_secs(1);
 /// Failing writes are logged at most this often.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
-
-/// What happens when the queue is full, or when its file can't be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFull {
-    /// Nothing is lost: whoever has a record waits, and so stops reading from its peers.
-    Block,
-    /// The record is lost and counted.
-    Drop,
-}
-
-/// What a [`Sink`] is to do.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The file, made with mode 0640 where there is none and only ever appended to; `None`: the log, at level info with
-    /// target `audit`.
-    pub file: Option<PathBuf>,
-    /// When the queue is full.
-    pub on_full: OnFull,
-    /// Records that may wait; at least 1.
-    pub queue: usize,
-}
 
 /// The audit file can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -110,21 +90,22 @@ pub struct Writer {
     done: std::sync::mpsc::Receiver<()>,
 }
 
-/// Opens the file and starts the thread.
+/// Opens the file and starts the thread. The file is made with mode 0640 where there is none, and only ever appended to;
+/// without one, records go to the log, at level info with target `audit`.
 ///
 /// # Errors
 /// When the file can't be opened for appending, or the thread can't be started.
-pub fn open(options: &Options) -> Result<(Sink, Writer), OpenError> {
-    let path = options.file.clone();
+pub fn open(settings: &Audit) -> Result<(Sink, Writer), OpenError> {
+    let path = settings.file.clone();
     let failed = |source| OpenError { path: path.clone().unwrap_or_default(), source };
-    let output = match &options.file {
+    let output = match &settings.file {
         Some(path) => Output::File { path: path.clone(), file: append_to(path).map_err(failed)? },
         None => Output::Log,
     };
-    let (queue, records) = mpsc::channel(options.queue.max(1));
+    let (queue, records) = mpsc::channel(settings.max_queue.max(1));
     let (finished, done) = std::sync::mpsc::channel();
     let shared = Arc::new(Shared::default());
-    let pump = Pump::new(records, output, options.on_full, Arc::clone(&shared));
+    let pump = Pump::new(records, output, settings.on_full, Arc::clone(&shared));
     let handle = thread::Builder::new()
         .name("audit".to_owned())
         .spawn(move || {
@@ -133,7 +114,7 @@ pub fn open(options: &Options) -> Result<(Sink, Writer), OpenError> {
             let _ = finished.send(());
         })
         .map_err(failed)?;
-    let sink = Sink { queue, on_full: options.on_full, shared, writer: handle.thread().clone() };
+    let sink = Sink { queue, on_full: settings.on_full, shared, writer: handle.thread().clone() };
     Ok((sink.clone(), Writer { sink, done }))
 }
 

@@ -13,8 +13,8 @@ fn record(number: u64) -> Record {
     line.finish()
 }
 
-fn options(file: &Path, on_full: OnFull, queue: usize) -> Options {
-    Options { file: Some(file.to_owned()), on_full, queue }
+fn settings(file: &Path, on_full: OnFull, max_queue: usize) -> Audit {
+    Audit { file: Some(file.to_owned()), on_full, max_queue }
 }
 
 fn numbers(file: &Path) -> Vec<u64> {
@@ -37,7 +37,7 @@ fn records_arrive_in_order_and_all_are_written_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.jsonl");
     fs::write(&file, record(0).as_bytes()).unwrap();
-    let (sink, writer) = open(&options(&file, OnFull::Block, 4)).unwrap();
+    let (sink, writer) = open(&settings(&file, OnFull::Block, 4)).unwrap();
     let mut waited = 0;
     for number in 1..=5000 {
         let mut next = record(number);
@@ -56,7 +56,7 @@ fn records_arrive_in_order_and_all_are_written_at_the_end() {
 fn a_new_file_is_not_for_everyone_to_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.jsonl");
-    let (_sink, writer) = open(&options(&file, OnFull::Block, 4)).unwrap();
+    let (_sink, writer) = open(&settings(&file, OnFull::Block, 4)).unwrap();
     let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & !0o640 & 0o777, 0, "{mode:o}");
     let _ = writer.finish(SOON);
@@ -64,7 +64,7 @@ fn a_new_file_is_not_for_everyone_to_read() {
 
 #[test]
 fn a_file_that_cannot_be_opened_is_named() {
-    let error = open(&options(Path::new("/nowhere/audit.jsonl"), OnFull::Block, 4)).err().unwrap();
+    let error = open(&settings(Path::new("/nowhere/audit.jsonl"), OnFull::Block, 4)).err().unwrap();
     assert_eq!(error.to_string(), "cannot open the audit file `/nowhere/audit.jsonl`");
     assert!(std::error::Error::source(&error).is_some());
 }
@@ -73,7 +73,7 @@ fn a_file_that_cannot_be_opened_is_named() {
 fn after_rotation_records_go_to_the_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let (file, old) = (folder.path().join("audit.jsonl"), folder.path().join("audit.jsonl.1"));
-    let (sink, writer) = open(&options(&file, OnFull::Block, 4)).unwrap();
+    let (sink, writer) = open(&settings(&file, OnFull::Block, 4)).unwrap();
     sink.try_send(record(1)).unwrap();
     until(|| sink.totals().written == 1);
     fs::rename(&file, &old).unwrap();
@@ -90,7 +90,7 @@ fn a_new_file_that_cannot_be_opened_leaves_the_old_one_in_use() {
     let deep = folder.path().join("deep");
     fs::create_dir(&deep).unwrap();
     let (file, moved) = (deep.join("audit.jsonl"), folder.path().join("moved"));
-    let (sink, writer) = open(&options(&file, OnFull::Block, 4)).unwrap();
+    let (sink, writer) = open(&settings(&file, OnFull::Block, 4)).unwrap();
     fs::rename(&deep, &moved).unwrap();
     sink.reopen();
     sink.try_send(record(1)).unwrap();
@@ -103,7 +103,7 @@ fn a_full_disk_holds_records_back_until_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let (link, real) = (folder.path().join("audit.jsonl"), folder.path().join("real"));
     symlink("/dev/full", &link).unwrap();
-    let (sink, writer) = open(&options(&link, OnFull::Block, 2)).unwrap();
+    let (sink, writer) = open(&settings(&link, OnFull::Block, 2)).unwrap();
     sink.try_send(record(1)).unwrap();
     until(|| sink.totals().write_errors > 0);
     sink.try_send(record(2)).unwrap();
@@ -120,7 +120,7 @@ fn a_full_disk_holds_records_back_until_there_is_room() {
 
 #[test]
 fn where_records_may_be_dropped_nobody_waits_and_the_lost_are_counted() {
-    let (sink, writer) = open(&options(Path::new("/dev/full"), OnFull::Drop, 2)).unwrap();
+    let (sink, writer) = open(&settings(Path::new("/dev/full"), OnFull::Drop, 2)).unwrap();
     for number in 0..1000 {
         sink.try_send(record(number)).unwrap();
     }
@@ -131,7 +131,7 @@ fn where_records_may_be_dropped_nobody_waits_and_the_lost_are_counted() {
 
 #[test]
 fn the_end_does_not_wait_for_a_file_that_never_takes_anything() {
-    let (sink, writer) = open(&options(Path::new("/dev/full"), OnFull::Block, 2)).unwrap();
+    let (sink, writer) = open(&settings(Path::new("/dev/full"), OnFull::Block, 2)).unwrap();
     sink.try_send(record(1)).unwrap();
     sink.try_send(record(2)).unwrap();
     let start = Instant::now();
@@ -147,7 +147,7 @@ async fn a_sender_waits_for_room() {
     let folder = tempfile::tempdir().unwrap();
     let (link, real) = (folder.path().join("audit.jsonl"), folder.path().join("real"));
     symlink("/dev/full", &link).unwrap();
-    let (sink, writer) = open(&options(&link, OnFull::Block, 1)).unwrap();
+    let (sink, writer) = open(&settings(&link, OnFull::Block, 1)).unwrap();
     sink.send(record(1)).await;
     until(|| sink.totals().write_errors > 0);
     sink.send(record(2)).await;
@@ -167,7 +167,7 @@ async fn a_sender_waits_for_room() {
 
 #[test]
 fn without_a_file_records_go_to_the_log() {
-    let (sink, writer) = open(&Options { file: None, on_full: OnFull::Block, queue: 4 }).unwrap();
+    let (sink, writer) = open(&Audit { file: None, on_full: OnFull::Block, max_queue: 4 }).unwrap();
     sink.try_send(record(1)).unwrap();
     assert_eq!(writer.finish(SOON).written, 1);
 }
