@@ -1,4 +1,4 @@
-//! What happened, as Prometheus families; `docs/metrics.md` is written by [`reference`].
+//! What happened, as Prometheus families; `docs/metrics.md` is written by [`reference()`].
 //!
 //! Not here: the address that serves them (`gateway/admin.rs`). Read [`Metrics`] first, then [`ListenerMetrics`].
 //! Label values are names from the settings or `&'static str` of the program: text of a peer does not fit in.

@@ -1,6 +1,6 @@
 //! Topic Names and Topic Filters: their form, and how they relate.
 //!
-//! [`matches`], [`covers`] and [`overlaps`] take what stands behind `$share/NAME/`: see [`Filter::topic`].
+//! [`matches()`], [`covers`] and [`overlaps`] take what stands behind `$share/NAME/`: see [`Filter::topic`].
 
 use super::{
     Limits,
