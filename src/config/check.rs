@@ -17,7 +17,7 @@ use super::tables::{BrokerTable, BrokerTlsTable, CertificateTable, Clients, Gate
 
 /// The settings of a file; none when a problem leaves too little to make them.
 pub(super) fn settings(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Option<Settings> {
-    let mut reading = Reading { source: Arc::clone(source), problems: Vec::new() };
+    let mut reading = Reading::new(source);
     let (gateway, is_toml) = read_text::<Gateway>(&mut reading);
     let settings = if is_toml { assemble(gateway, &mut reading, problems) } else { None };
     problems.append(&mut reading.problems);
@@ -62,6 +62,8 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
         drain: process.deadlines.drain,
         limits: process.limits,
         warnings: Vec::new(),
+        source: Arc::clone(&reading.source),
+        files: std::mem::take(&mut reading.files),
     })
 }
 
@@ -418,9 +420,6 @@ fn pair(
     for file in certificate.iter().chain(&key) {
         file_exists(file, reading);
     }
-    if let Some(key) = key {
-        readable_by_all(key, reading);
-    }
     match (certificate, key) {
         (Some(certificate), Some(key)) => {
             Some(KeyPair { certificate: certificate.value.clone(), key: key.value.clone(), server_names: Vec::new() })
@@ -456,18 +455,6 @@ fn no_file(what: &str, path: &Path, found: &str, span: &Range<usize>, reading: &
     let problem =
         reading.at(problem::Kind::MissingFile, span, format!("{what} `{}`", path.display())).label(found).help(help);
     reading.report(problem);
-}
-
-/// A private key is nobody's to read but the gateway's.
-fn readable_by_all(key: &Located<PathBuf>, reading: &mut Reading) {
-    use std::os::unix::fs::PermissionsExt as _;
-    if std::fs::metadata(&key.value).is_ok_and(|file| file.permissions().mode() & 0o004 != 0) {
-        let problem = reading
-            .at(problem::Kind::Unsafe, &key.span, "every user of this machine can read this private key")
-            .help("`chmod o-r` it")
-            .warning();
-        reading.report(problem);
-    }
 }
 
 fn values<T: Clone>(list: &[Located<T>]) -> Vec<T> {

@@ -402,6 +402,15 @@ pub(super) fn server_name() -> Text<String> {
     Text { expects: "a DNS name or an IP address", check, write: String::clone }
 }
 
+/// A DNS name that clients ask for, with or without `*` as its first label.
+pub(super) fn asked_name() -> Text<String> {
+    let check = |text: &str| {
+        let name = text.strip_prefix("*.").unwrap_or(text);
+        rustls::pki_types::DnsName::try_from(name).ok().map(|_| text.to_owned())
+    };
+    Text { expects: "a DNS name, such as `gateway.plant` or `*.plant`", check, write: String::clone }
+}
+
 /// The host and port of a server.
 pub(super) fn server() -> Text<Server> {
     let check = |text: &str| {
@@ -433,7 +442,9 @@ impl Kind for File {
             reading.invalid(given, &self.expects(), "");
             return None;
         }
-        Some(reading.folder().join(text.as_ref()))
+        let path = reading.folder().join(text.as_ref());
+        reading.files.push(Located { value: path.clone(), span: given.span.clone() });
+        Some(path)
     }
 
     fn expects(&self) -> String {

@@ -53,7 +53,7 @@ pub(super) fn load(
             return None;
         }
     };
-    let mut reading = Reading { source, problems: Vec::new() };
+    let mut reading = Reading::new(&source);
     let (table, is_toml) = read_text::<PolicyTable>(&mut reading);
     if is_toml {
         weigh(&table, &mut reading);

@@ -4,7 +4,7 @@
 //! and the reference. Read [`Kind`] first: what one key may hold.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -110,9 +110,15 @@ pub(super) trait Table: Default {
 pub(super) struct Reading {
     pub(super) source: Arc<Source>,
     pub(super) problems: Vec<Problem>,
+    /// Files that it names.
+    pub(super) files: Vec<Located<PathBuf>>,
 }
 
 impl Reading {
+    pub(super) fn new(source: &Arc<Source>) -> Self {
+        Self { source: Arc::clone(source), problems: Vec::new(), files: Vec::new() }
+    }
+
     pub(super) fn report(&mut self, problem: Problem) {
         self.problems.push(problem);
     }

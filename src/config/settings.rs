@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::kinds::{Flag, KeepAliveSeconds, Words, address, count, duration, optional, seconds, size, url_path, word};
-use super::problem::Problem;
+use super::problem::{self, Problem, Severity, Source};
 use super::read::{Located, settings};
+use crate::mqtt::Version;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -34,6 +35,19 @@ pub struct Settings {
     pub drain: Duration,
     /// What deserves saying and is no error, by file and place.
     pub warnings: Vec<Problem>,
+    /// The settings file.
+    pub source: Arc<Source>,
+    /// The files that it names.
+    pub(super) files: Vec<Located<PathBuf>>,
+}
+
+impl Settings {
+    /// A problem with what the settings name, such as a certificate, shown where they name `file`.
+    pub fn problem(&self, severity: Severity, message: String, file: Option<&Path>) -> Problem {
+        let named = file.and_then(|file| self.files.iter().find(|named| named.value == file));
+        let problem = Problem::new(problem::Kind::Tls, &self.source, named.map(|named| named.span.clone()), message);
+        Problem { severity, ..problem }
+    }
 }
 
 /// One address that clients dial.
@@ -64,8 +78,7 @@ pub struct Listener {
 /// TLS towards clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
-    /// Certificates with their keys; at least one. The first without `server_names` is for clients that name no server
-    /// or an unknown one.
+    /// Certificates with their keys; at least one. The first is also for clients that name no server or an unknown one.
     pub certificates: Vec<KeyPair>,
     /// Whether clients show a certificate.
     pub clients: ClientAuth,
@@ -86,7 +99,7 @@ pub struct KeyPair {
     pub certificate: PathBuf,
     /// PEM file: the private key.
     pub key: PathBuf,
-    /// Server names (SNI) that get this certificate; empty for any.
+    /// Server names (SNI) that get this certificate; empty for those in the certificate.
     pub server_names: Vec<String>,
 }
 
@@ -153,8 +166,6 @@ impl fmt::Display for Server {
         }
     }
 }
-
-pub use crate::mqtt::Version;
 
 impl Words for Version {
     const WORDS: &'static [(&'static str, Self)] = &[("3.1", Self::V31), ("3.1.1", Self::V311), ("5.0", Self::V50)];

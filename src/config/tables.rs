@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kinds::{
-    File, Flag, Over, Words, address, count, duration, list, name, optional, overridable, overrides, protocol,
-    required, required_list, seconds, server, server_name, table, word,
+    File, Flag, Over, Words, address, asked_name, count, duration, list, name, optional, overridable, overrides,
+    protocol, required, required_list, seconds, server, server_name, table, word,
 };
 use super::read::{Located, settings};
-use super::settings::{Admin, Deadlines, KeepAlive, Limits, Log, OnFull, Server, Tcp, TlsVersion, Version, WebSocket};
+use super::settings::{Admin, Deadlines, KeepAlive, Limits, Log, OnFull, Server, Tcp, TlsVersion, WebSocket};
+use crate::mqtt::Version;
 
 settings! {
     /// The whole file.
@@ -109,8 +110,8 @@ settings! {
         certificate: Option<Located<PathBuf>> = None, required(File);
         /// PEM file: its private key.
         key: Option<Located<PathBuf>> = None, required(File);
-        /// The server names that get it.
-        server_names: Vec<Located<String>> = Vec::new(), required_list(server_name(), 1..=256);
+        /// The server names that get it, exact or with `*` as first label; those in the certificate when not given.
+        server_names: Vec<Located<String>> = Vec::new(), list(asked_name(), 0..=256);
     }
 }
 
