@@ -78,6 +78,9 @@ fn policy(gateway: &Gateway, reading: &mut Reading, problems: &mut Vec<Problem>)
         }
         return None;
     };
+    if folder.value.as_os_str().is_empty() {
+        return None;
+    }
     policy::load(&folder.value, (&reading.source, &folder.span), problems)
 }
 
@@ -88,10 +91,12 @@ fn names(gateway: &Gateway, reading: &mut Reading) {
     let brokers: Vec<&Located<String>> = gateway.broker.iter().filter_map(|table| table.value.name.as_ref()).collect();
     duplicates("listener", &listeners, reading);
     duplicates("broker", &brokers, reading);
-    for name in brokers {
+    let is_known = |named: &Located<String>| brokers.iter().any(|name| name.value == named.value);
+    for name in &brokers {
         let is_named =
             |table: &Located<ListenerTable>| table.value.broker.as_ref().is_some_and(|b| b.value == name.value);
-        if !gateway.listener.iter().any(is_named) {
+        let is_clear = gateway.listener.iter().filter_map(|table| table.value.broker.as_ref()).all(is_known);
+        if is_clear && !gateway.listener.iter().any(is_named) {
             let problem = reading
                 .at(problem::Kind::Unused, &name.span, format!("no listener names the broker `{}`", name.value))
                 .warning();
@@ -285,7 +290,7 @@ fn find_broker(
         let help = match (nearest(&name.value, names()), names().count()) {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, 0) => format!("add a `[[broker]]` with `name = \"{}\"`", name.value),
-            (None, _) => format!("there are {}", listed(names())),
+            (None, _) => format!("names of brokers: {}", listed(names())),
         };
         let problem = reading
             .at(problem::Kind::UnknownName, &name.span, format!("no broker has the name `{}`", name.value))
@@ -439,6 +444,9 @@ fn alone(here: &str, other: &str, at: &Located<PathBuf>, reading: &mut Reading) 
 }
 
 fn file_exists(file: &Located<PathBuf>, reading: &mut Reading) {
+    if file.value.as_os_str().is_empty() {
+        return;
+    }
     if let Err(error) = std::fs::File::open(&file.value) {
         no_file("can't open", &file.value, &super::reason(&error), &file.span, reading);
     } else if file.value.is_dir() {
@@ -447,11 +455,8 @@ fn file_exists(file: &Located<PathBuf>, reading: &mut Reading) {
 }
 
 fn no_file(what: &str, path: &Path, found: &str, span: &Range<usize>, reading: &mut Reading) {
-    let help = if path.is_relative() || path.components().count() > 1 {
-        "relative paths begin at the folder of this file"
-    } else {
-        ""
-    };
+    let is_absolute = reading.text(span).starts_with('/');
+    let help = if is_absolute { "" } else { "relative paths begin at the folder of this file" };
     let problem =
         reading.at(problem::Kind::MissingFile, span, format!("{what} `{}`", path.display())).label(found).help(help);
     reading.report(problem);

@@ -433,14 +433,15 @@ pub(super) struct File;
 impl Kind for File {
     type Value = PathBuf;
 
+    /// An empty path where the value is no path: a file was named, if badly, and nobody is to say that none was.
     fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<PathBuf> {
         let DeValue::String(text) = given.value else {
             reading.wrong_type(given, &self.expects());
-            return None;
+            return Some(PathBuf::new());
         };
         if text.is_empty() || text.contains('\0') {
             reading.invalid(given, &self.expects(), "");
-            return None;
+            return Some(PathBuf::new());
         }
         let path = reading.folder().join(text.as_ref());
         reading.files.push(Located { value: path.clone(), span: given.span.clone() });
@@ -553,11 +554,14 @@ impl<K: Kind> Kind for List<K> {
 
     fn expects(&self) -> String {
         let (min, max) = (self.count.start(), self.count.end());
-        let what = if self.kind.keys().is_empty() { self.kind.expects() } else { "tables".to_owned() };
-        match (min, max) {
-            (0, 1) => format!("a list of at most one: {what}"),
-            (0, _) => format!("a list of up to {max}: {what}"),
-            _ => format!("a list of {min} to {max}: {what}"),
+        let count = match (min, max) {
+            (0, max) => format!("up to {max}"),
+            (min, max) => format!("{min} to {max}"),
+        };
+        if self.kind.keys().is_empty() {
+            format!("a list of {count}, each {}", self.kind.expects())
+        } else {
+            format!("{count} tables")
         }
     }
 
@@ -604,7 +608,7 @@ impl<T: Table> Kind for Nested<T> {
 
     fn read(&self, given: &Given<'_>, base: T, reading: &mut Reading) -> T {
         if let DeValue::Table(table) = given.value {
-            return read_table(base, table, given.span.clone(), reading);
+            return read_table(base, table, Some(given.span.clone()), reading);
         }
         reading.wrong_type(given, &self.expects());
         base
@@ -675,7 +679,7 @@ impl<T: Table> Kind for Overrides<T> {
             reading.wrong_type(given, &self.expects());
             return None;
         };
-        let value = read_table(T::default(), table, given.span.clone(), reading);
+        let value = read_table(T::default(), table, Some(given.span.clone()), reading);
         let given = table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
         Some(Over { value, given })
     }

@@ -72,7 +72,7 @@ fn weigh(table: &PolicyTable, reading: &mut Reading) {
                 .warning();
             reading.report(problem);
         }
-        Some(Located { value: false, .. }) | None => {
+        Some(Located { value: false, .. }) => {
             let problem = Problem::new(
                 problem::Kind::NoPolicy,
                 &reading.source,
@@ -83,5 +83,6 @@ fn weigh(table: &PolicyTable, reading: &mut Reading) {
             .help("`permit_all = true` permits whatever the standard permits");
             reading.report(problem);
         }
+        None => {}
     }
 }

@@ -217,7 +217,7 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// In the order in which they are shown.
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub fn new(mut problems: Vec<Problem>) -> Self {
         sort(&mut problems);
         Self(problems)
     }

@@ -137,6 +137,9 @@ impl Reading {
     pub(super) fn text(&self, span: &Range<usize>) -> String {
         let text = self.source.text.get(span.clone()).unwrap_or_default();
         let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        if text.is_empty() {
+            return "\"\"".to_owned();
+        }
         let line = text.lines().next().unwrap_or_default();
         if line.len() == text.len() && line.chars().count() <= 60 {
             return line.to_owned();
@@ -188,7 +191,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
 /// A table being read, key by key.
 pub(super) struct Entries<'r> {
     table: &'r DeTable<'r>,
-    span: Range<usize>,
+    span: Option<Range<usize>>,
     known: Vec<&'static str>,
     pub(super) reading: &'r mut Reading,
 }
@@ -209,10 +212,9 @@ impl<'r> Entries<'r> {
     }
 
     fn missing(&mut self, key: &str, expects: &str) {
-        let problem = self
-            .reading
-            .at(problem::Kind::MissingKey, &self.span, format!("`{key}` is missing"))
-            .label(format!("expected `{key}` here: {expects}"));
+        let source = &self.reading.source;
+        let problem = Problem::new(problem::Kind::MissingKey, source, self.span.clone(), format!("`{key}` is missing"))
+            .label(format!("expected `{key}`: {expects}"));
         self.reading.report(problem);
     }
 
@@ -241,22 +243,27 @@ impl<'r> Entries<'r> {
 }
 
 /// Reads a whole table over what held before; unknown keys are problems.
-pub(super) fn read_table<T: Table>(base: T, table: &DeTable<'_>, span: Range<usize>, reading: &mut Reading) -> T {
+pub(super) fn read_table<T: Table>(
+    base: T,
+    table: &DeTable<'_>,
+    span: Option<Range<usize>>,
+    reading: &mut Reading,
+) -> T {
     let mut entries = Entries { table, span, known: Vec::new(), reading };
     let read = base.read(&mut entries);
     entries.report_unknown();
     read
 }
 
-/// Reads the text of a file as a table: every syntax error, and every problem on the lines that have none. The second
-/// value says whether the text is TOML.
+/// Reads the text of a file as a table: every syntax error, and every problem elsewhere. The second value says whether
+/// the text is TOML.
 pub(super) fn read_text<T: Table>(reading: &mut Reading) -> (T, bool) {
     let source = Arc::clone(&reading.source);
     let (table, mut errors): (Spanned<DeTable<'_>>, _) = DeTable::parse_recoverable(&source.text);
     errors.sort_by_key(|error| error.span().map(|span| span.start));
     let broken = syntax(&errors, reading);
     let begin = reading.problems.len();
-    let read = read_table(T::default(), table.get_ref(), 0..0, reading);
+    let read = read_table(T::default(), table.get_ref(), None, reading);
     if !errors.is_empty() {
         let found = reading.problems.split_off(begin);
         reading.problems.extend(found.into_iter().filter(|problem| stands_apart(problem, &broken)));
@@ -264,28 +271,48 @@ pub(super) fn read_text<T: Table>(reading: &mut Reading) -> (T, bool) {
     (read, errors.is_empty())
 }
 
-/// Reports syntax errors, the first of each line; gives the lines that have any.
+/// What a bare word is taken for, where text in quotes was meant.
+const UNQUOTED: [&str; 5] =
+    ["invalid float", "invalid integer", "invalid boolean", "invalid date", "string values must be quoted"];
+
+/// Reports syntax errors, the first of each line; gives the lines about which nothing else can be said.
 fn syntax(errors: &[toml::de::Error], reading: &mut Reading) -> Vec<usize> {
-    let is_open = errors.iter().any(|error| error.message().starts_with("unclosed array"));
+    let is_open = errors.iter().any(|error| error.message().starts_with("unclosed array, "));
     let mut broken = Vec::new();
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         let line = reading.source.line(span.start);
-        let is_first = !broken.contains(&line);
         // A list that is never closed makes every line behind it an error.
-        let is_fallout = is_open && line.checked_sub(1).is_some_and(|above| broken.contains(&above));
+        if broken.contains(&line) || is_open && !broken.is_empty() && broken.contains(&(line - 1)) {
+            broken.push(line);
+            continue;
+        }
         broken.push(line);
-        if is_first && !is_fallout {
-            let is_unquoted = ["invalid float", "invalid integer", "invalid date", "string values"];
-            let help = if is_unquoted.iter().any(|start| error.message().starts_with(start)) {
+        let help = match error.message() {
+            message if UNQUOTED.iter().any(|start| message.starts_with(start)) => {
                 "text stands in quotes, as in `bind = \"127.0.0.1:1883\"`"
-            } else {
-                ""
-            };
-            reading.report(reading.at(problem::Kind::Syntax, &span, "not TOML").label(error.message()).help(help));
+            }
+            message if is_open && message.contains("array") => "a list before this is not closed with `]`",
+            _ => "",
+        };
+        reading.report(reading.at(problem::Kind::Syntax, &span, "not TOML").label(error.message()).help(help));
+    }
+    if is_open { (1..=reading.source.text.lines().count()).collect() } else { with_lost_tables(&broken, reading) }
+}
+
+/// The lines with errors, and those of the tables whose header is one of them.
+fn with_lost_tables(broken: &[usize], reading: &Reading) -> Vec<usize> {
+    let mut is_lost = false;
+    let mut lines = Vec::new();
+    for (line, text) in (1..).zip(reading.source.text.lines()) {
+        if text.trim_start().starts_with('[') {
+            is_lost = broken.contains(&line);
+        }
+        if is_lost || broken.contains(&line) {
+            lines.push(line);
         }
     }
-    broken
+    lines
 }
 
 /// Whether a problem is one of its own and not what a syntax error left behind.

@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::read::{Key, Table as _};
 use super::*;
+use crate::mqtt::Version;
 
 /// A folder with a policy and files that look like certificates.
 fn folder(settings: &str) -> (TempDir, PathBuf) {
@@ -37,6 +40,23 @@ name = "plant"
 servers = ["127.0.0.1:1883"]
 "#;
 
+/// The smallest start with more behind its listener, or why not.
+fn with(more: &str) -> Result<Settings, Problems> {
+    let (broker, listener) = SMALLEST
+        .split_once("[[listener]]")
+        .map(|(top, rest)| {
+            let (listener, broker) = rest.split_once("[[broker]]").unwrap();
+            (format!("{top}[[broker]]{broker}"), format!("[[listener]]{listener}"))
+        })
+        .unwrap();
+    let (_folder, path) = folder(&format!("{broker}\n{listener}\n{more}"));
+    load(&path)
+}
+
+fn taken(more: &str) -> Settings {
+    with(more).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
 #[test]
 fn the_smallest_secure_start_is_taken() {
     let (folder, path) = folder(SMALLEST);
@@ -46,52 +66,192 @@ fn the_smallest_secure_start_is_taken() {
     assert_eq!(listener.broker.servers[0].to_string(), "127.0.0.1:1883");
     let tls = listener.tls.as_ref().unwrap();
     assert_eq!(tls.clients, ClientAuth::Required { ca: folder.path().join("ca.pem") });
+    assert_eq!(tls.certificates[0].certificate, folder.path().join("gw.pem"));
+    assert_eq!(tls.certificates[0].key, folder.path().join("gw.key"));
+    assert!(tls.resumption && tls.alpn.is_empty() && tls.crl.is_empty());
+    assert_eq!(tls.min_version, TlsVersion::V12);
+    assert!(listener.websocket.is_none());
+    assert_eq!(listener.versions, [Version::V31, Version::V311, Version::V50]);
     assert_eq!(listener.limits.max_packet_bytes, 16 << 20);
+    assert_eq!(listener.deadlines.connect, Duration::from_secs(15));
+    assert_eq!((listener.keep_alive.max, listener.keep_alive.zero), (65_535, ZeroKeepAlive::Allow));
+    assert_eq!((settings.admin, settings.audit.file, settings.audit.on_full), (None, None, OnFull::Block));
+    let kinds: Vec<Kind> = settings.warnings.iter().map(|warning| warning.kind).collect();
+    assert_eq!(kinds, [Kind::Unsafe], "that of the policy");
 }
 
 #[test]
-fn look() {
-    let (_folder, path) = folder(
+fn a_listener_takes_from_the_gateway_what_it_does_not_say() {
+    let settings = taken(
         r#"
-policies = ["policy", 5]
-polices = 5
-[[listener]]
-nam = "field"
-bind = "0.0.0.0:88833"
-broker = "plan"
-tls.certificate = "gw.pem"
-tls.key = "gone.key"
-tls.clients = "requird"
-tls.client_ca = "ca.pem"
-limits.max_connections = 0
-limits.max_packet_byte = 9
-deadlines.connect = "10"
-deadlines.dial = 10
+limits.max_filters = 7
+deadlines.dial = "1s"
+keep_alive.zero = "refuse"
 
-[[listener]]
-name = "b"
-bind = "0.0.0.0:1883"
-broker = "plan"
-limits.max_connections = 0
-limits.max_control_bytes = "4MiB"
+[limits]
+max_filters = 8
+max_topic_levels = 9
+max_connections = 100
 
-[[broker]]
-name = "plant"
-servers = ["127.0.0.1", "a:1"]
+[deadlines]
+dial = "2s"
+drain = "3s"
+
+[keep_alive]
+max = "1h"
 "#,
     );
-    println!("{}", load(&path).unwrap_err());
-    let (_folder, path) = folder(
-        "
-policies = [\"policy]
-listener = 5
-bind = 127.0.0.1:1883
-[[listener]]
-name = 7
-[[listener]
-name = \"a\"
-",
-    );
-    println!("{}", load(&path).unwrap_err());
-    println!("{}", reference::markdown());
+    let listener = &settings.listeners[0];
+    let limits = &listener.limits;
+    assert_eq!((limits.max_filters, limits.max_topic_levels, limits.max_connections), (7, 9, 100));
+    assert_eq!(limits.max_half_open, Limits::default().max_half_open);
+    assert_eq!(settings.limits.max_filters, 8);
+    assert_eq!(listener.deadlines.dial, Duration::from_secs(1));
+    assert_eq!(settings.drain, Duration::from_secs(3));
+    assert_eq!((listener.keep_alive.max, listener.keep_alive.zero), (3600, ZeroKeepAlive::Refuse));
+}
+
+#[test]
+fn durations_are_numbers_with_units() {
+    let dial = |text: &str| with(&format!("deadlines.dial = \"{text}\"")).ok().map(|s| s.listeners[0].deadlines.dial);
+    let millis = |millis| Some(Duration::from_millis(millis));
+    let cases = [
+        ("500ms", millis(500)),
+        ("10s", millis(10_000)),
+        ("1m30s", millis(90_000)),
+        ("1m500ms", millis(60_500)),
+        ("0h1s", millis(1000)),
+        ("60m", millis(3_600_000)),
+        ("60m1ms", None),
+        ("1s1s", None),
+        ("1s1m", None),
+        ("10", None),
+        ("s", None),
+        ("-1s", None),
+        ("1.5s", None),
+        (" 1s", None),
+        ("1 s", None),
+        ("1S", None),
+        ("\u{0661}s", None),
+        ("18446744073709551615d", None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(dial(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn sizes_are_bytes_or_have_a_unit() {
+    let size = |text: &str| {
+        with(&format!("limits.max_packet_bytes = {text}")).ok().map(|s| s.listeners[0].limits.max_packet_bytes)
+    };
+    let cases = [
+        ("65536", Some(65_536)),
+        ("65_536", Some(65_536)),
+        ("0x10000", Some(65_536)),
+        ("\"64KiB\"", Some(65_536)),
+        ("\"64 KiB\"", Some(65_536)),
+        ("\"65536B\"", Some(65_536)),
+        ("\"256MiB\"", Some(256 << 20)),
+        ("\"257MiB\"", None),
+        ("127", None),
+        ("0", None),
+        ("-65536", None),
+        ("\"65536\"", None),
+        ("\"64kB\"", None),
+        ("\"KiB\"", None),
+        ("\"+64KiB\"", None),
+        ("\"99999999999999999GiB\"", None),
+        ("64.0", None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(size(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn addresses_of_the_sixth_version_are_taken() {
+    let settings = taken("[admin]\nbind = \"[::1]:9464\"\n");
+    assert_eq!(settings.admin.unwrap().to_string(), "[::1]:9464");
+    let servers = SMALLEST.replace("127.0.0.1:1883", "[fd00::5]:1883");
+    let (_folder, path) = folder(&servers);
+    let settings = load(&path).unwrap();
+    assert_eq!(settings.brokers[0].servers, [Server { host: "fd00::5".to_owned(), port: 1883 }]);
+    assert_eq!(settings.brokers[0].servers[0].to_string(), "[fd00::5]:1883");
+}
+
+#[test]
+fn certificates_by_name_stand_beside_or_in_place_of_the_single_one() {
+    let more =
+        r#"tls.certificates = [{ certificate = "gw.pem", key = "gw.key", server_names = ["a.plant", "*.b.plant"] }]"#;
+    let names = |settings: Settings| {
+        let tls = settings.listeners[0].tls.clone().unwrap();
+        tls.certificates.into_iter().map(|pair| pair.server_names).collect::<Vec<_>>()
+    };
+    let wanted = vec!["a.plant".to_owned(), "*.b.plant".to_owned()];
+    assert_eq!(names(taken(more)), [Vec::new(), wanted.clone()]);
+    let single = "tls.certificate = \"gw.pem\"\ntls.key = \"gw.key\"\n";
+    let (_folder, path) = folder(&SMALLEST.replace(single, &format!("{more}\n")));
+    assert_eq!(names(load(&path).unwrap()), [wanted]);
+}
+
+#[test]
+fn a_file_that_is_no_text_or_is_too_large_is_refused() {
+    let (folder, path) = folder("");
+    let kinds = |path: &Path| load(path).unwrap_err().iter().map(|problem| problem.kind).collect::<Vec<_>>();
+    fs::write(&path, b"name = \"\xff\"").unwrap();
+    assert_eq!(kinds(&path), [Kind::Unreadable]);
+    fs::write(&path, " ".repeat((1 << 20) + 1)).unwrap();
+    assert_eq!(kinds(&path), [Kind::Unreadable]);
+    assert_eq!(kinds(folder.path()), [Kind::Unreadable]);
+    assert_eq!(kinds(&folder.path().join("gone.toml")), [Kind::Unreadable]);
+}
+
+#[test]
+fn problems_tell_programs_where_they_are() {
+    let problems = with("limits.max_filtres = 1").unwrap_err();
+    let problem = problems.iter().next().unwrap().to_json();
+    assert_eq!(problem["kind"], "unknown_key");
+    assert_eq!((problem["line"].as_u64(), problem["column"].as_u64()), (Some(18), Some(8)));
+    assert_eq!(problem["help"], "did you mean `max_filters`?");
+}
+
+#[test]
+fn every_default_is_within_its_own_range() {
+    fn check(path: &str, keys: &[Key]) {
+        for key in keys.iter().filter(|key| key.keys.is_empty()) {
+            let Some(default) = key.default.as_ref() else { continue };
+            assert!(with(&format!("[{path}]\n{} = {default}", key.name)).is_ok(), "{path}.{}", key.name);
+        }
+    }
+    for key in tables::Gateway::keys() {
+        check(key.name, if key.is_list { &[] } else { &key.keys });
+    }
+}
+
+#[test]
+fn every_key_is_documented() {
+    fn check(path: &str, keys: &[Key]) {
+        for key in keys {
+            assert!(key.doc.ends_with('.'), "{path}{}: {}", key.name, key.doc);
+            check(&format!("{path}{}.", key.name), &key.keys);
+        }
+    }
+    check("", &tables::Gateway::keys());
+}
+
+#[test]
+fn hints_are_near() {
+    let known = ["certificate", "key", "clients", "client_ca"];
+    let cases = [
+        ("certficate", Some("certificate")),
+        ("client-ca", Some("client_ca")),
+        ("Key", Some("key")),
+        ("cleints", Some("clients")),
+        ("password", None),
+        ("", None),
+    ];
+    for (word, expected) in cases {
+        assert_eq!(read::nearest(word, known.into_iter()), expected, "{word}");
+    }
 }

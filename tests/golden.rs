@@ -1,0 +1,26 @@
+//! The pages that the settings write of themselves are what the code says. `UPDATE_GOLDEN=1` writes them anew.
+
+#![expect(clippy::unwrap_used, reason = "a test program: a panic is its way to fail")]
+
+use std::path::Path;
+
+use tidegate::config::reference;
+
+fn check(page: &str, written: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, written).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == written, "docs/{page} is old: UPDATE_GOLDEN=1 cargo test --test golden");
+}
+
+#[test]
+fn settings_page() {
+    check("configuration.md", &reference::markdown());
+}
+
+#[test]
+fn settings_schema() {
+    check("gateway.schema.json", &format!("{:#}\n", reference::schema()));
+}

@@ -1,0 +1,118 @@
+//! What is said about files with problems, word for word; and that every settings file shown anywhere is one.
+//!
+//! `tests/vectors/settings/NAME.toml` is read, `tests/golden/settings/NAME.txt` is what must be said of it.
+//! `UPDATE_GOLDEN=1` writes the latter anew.
+
+#![expect(clippy::unwrap_used, reason = "a test program: a panic is its way to fail")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tidegate::config::{self, Kind};
+
+/// The files of a folder whose names end like this, in order.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == ending)).collect();
+    found.sort();
+    found
+}
+
+fn said_of(path: &Path) -> String {
+    match config::load(path) {
+        Ok(settings) => {
+            let warnings: Vec<String> = settings.warnings.iter().map(ToString::to_string).collect();
+            format!("taken\n\n{}\n", warnings.join("\n\n"))
+        }
+        Err(problems) => format!("refused\n\n{problems}\n"),
+    }
+}
+
+#[test]
+fn every_problem_of_a_file_is_said_in_one_run() {
+    let mut differing = Vec::new();
+    let vectors = files("tests/vectors/settings", "toml");
+    assert!(vectors.len() > 10);
+    for path in vectors {
+        let said = said_of(&path);
+        let golden = Path::new("tests/golden/settings").join(path.file_name().unwrap()).with_extension("txt");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&golden, &said).unwrap();
+        }
+        if fs::read_to_string(&golden).unwrap_or_default() != said {
+            differing.push(format!("{}:\n{said}", path.display()));
+        }
+    }
+    assert!(differing.is_empty(), "said otherwise than in tests/golden/settings:\n{}", differing.join("\n"));
+}
+
+/// Problems of a settings file that is only shown: the files that it names are elsewhere.
+fn problems(path: &Path) -> Vec<String> {
+    match config::load(path) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems
+            .iter()
+            .filter(|problem| problem.severity == config::Severity::Error && problem.kind != Kind::MissingFile)
+            .map(ToString::to_string)
+            .collect(),
+    }
+}
+
+#[test]
+fn every_example_is_taken() {
+    let examples = files("examples", "toml");
+    assert!(examples.len() >= 3);
+    for path in examples {
+        assert_eq!(problems(&path), [""; 0], "{}", path.display());
+    }
+}
+
+/// The blocks of a page that are fenced as TOML.
+fn blocks(page: &str) -> Vec<String> {
+    let parts = page.split("\n```toml\n").skip(1);
+    parts.map(|part| part.split("\n```").next().unwrap_or_default().to_owned()).collect()
+}
+
+const SMALLEST: &str = r#"
+policies = ["policies/permit-all"]
+[[broker]]
+name = "plant"
+servers = ["127.0.0.1:1883"]
+[[listener]]
+name = "field"
+bind = "0.0.0.0:1883"
+broker = "plant"
+"#;
+
+/// A block as a settings file and a policy: one of the two is what the block shows, the rest is filled in.
+fn written(block: &str, folder: &Path) -> PathBuf {
+    let is_policy = block.contains("permit_all") || block.trim_start().starts_with("version =");
+    let policy = if is_policy { block } else { "version = \"1\"\npermit_all = true\n" };
+    let settings = match block {
+        _ if is_policy => SMALLEST.to_owned(),
+        whole if whole.contains("policies =") => whole.to_owned(),
+        part => format!("{SMALLEST}\n{part}"),
+    };
+    fs::create_dir_all(folder.join("policies/permit-all")).unwrap();
+    fs::write(folder.join("policies/permit-all/policy.toml"), policy).unwrap();
+    let path = folder.join("gateway.toml");
+    fs::write(&path, settings).unwrap();
+    path
+}
+
+#[test]
+fn every_block_of_settings_in_the_documents_is_taken() {
+    let mut pages = files("docs", "md");
+    pages.push(PathBuf::from("README.md"));
+    let mut seen = 0;
+    for page in pages {
+        for block in blocks(&fs::read_to_string(&page).unwrap_or_default()) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = written(&block, folder.path());
+            assert_eq!(problems(&path), [""; 0], "{}:\n{block}", page.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
