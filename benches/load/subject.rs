@@ -1,0 +1,151 @@
+//! The proxies under load, each a process of its own on two addresses: TLS, and TLS with client certificates required.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+
+use crate::Result;
+use crate::client::Client;
+use crate::pki::Pki;
+
+/// Which proxy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Relay,
+    HaProxy,
+    Tidegate,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Relay, Self::HaProxy, Self::Tidegate];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Relay => "byte relay",
+            Self::HaProxy => "HAProxy",
+            Self::Tidegate => "Tidegate",
+        }
+    }
+
+    /// HAProxy may be missing; the other two come with the bench.
+    pub(crate) fn is_installed(self) -> bool {
+        self != Self::HaProxy || Command::new("haproxy").arg("-v").stdout(Stdio::null()).status().is_ok()
+    }
+}
+
+/// A running proxy; killed when dropped.
+pub(crate) struct Subject {
+    pub(crate) kind: Kind,
+    pub(crate) plain: SocketAddr,
+    pub(crate) mutual: SocketAddr,
+    process: Child,
+}
+
+impl Subject {
+    /// Starts it and waits until a client has gone through each of its addresses.
+    pub(crate) fn start(kind: Kind, pki: &Pki, broker: SocketAddr, probe: &Arc<ClientConfig>) -> Result<Self> {
+        let (plain, mutual) = (free_address()?, free_address()?);
+        let mut command = match kind {
+            Kind::Relay => relay(pki, plain, mutual, broker)?,
+            Kind::HaProxy => haproxy(pki, plain, mutual, broker)?,
+            Kind::Tidegate => tidegate(pki, plain, mutual, broker)?,
+        };
+        let errors = pki.file(&format!("{}.stderr", kind.name()));
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&errors)?);
+        let mut subject = Self { kind, plain, mutual, process: command.spawn()? };
+        let give_up = Instant::now() + Duration::from_secs(10);
+        for address in [plain, mutual] {
+            while let Err(error) = Client::connect(address, Some(probe), "probe").and_then(|client| Ok(client.close()?))
+            {
+                if Instant::now() > give_up || subject.process.try_wait()?.is_some() {
+                    let said = fs::read_to_string(&errors).unwrap_or_default();
+                    return Err(format!("{} does not answer on {address}: {error}\n{said}", kind.name()).into());
+                }
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+        Ok(subject)
+    }
+
+    /// CPU time of all its threads so far, by the scheduler's own count.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            // A thread may end between the listing and the reading.
+            let Ok(line) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+            nanoseconds += line.split(' ').next().unwrap_or_default().parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn relay(pki: &Pki, plain: SocketAddr, mutual: SocketAddr, broker: SocketAddr) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("relay").arg(pki.folder()).args([plain, mutual, broker].map(|address| address.to_string()));
+    Ok(command)
+}
+
+/// TLS in, TCP out, blind, all else as HAProxy has it by default.
+fn haproxy(pki: &Pki, plain: SocketAddr, mutual: SocketAddr, broker: SocketAddr) -> Result<Command> {
+    let (both, ca) = (text(&pki.file("server-both.pem")), text(&pki.file("ca.pem")));
+    let settings = format!(
+        "global\n  maxconn 9000\n  ssl-default-bind-options ssl-min-ver TLSv1.3\n\
+         defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 1h\n  timeout server 1h\n  maxconn 9000\n\
+         frontend plain\n  bind {plain} ssl crt {both}\n  default_backend broker\n\
+         frontend mutual\n  bind {mutual} ssl crt {both} ca-file {ca} verify required\n  default_backend broker\n\
+         backend broker\n  server stub {broker}\n"
+    );
+    let file = pki.file("haproxy.cfg");
+    fs::write(&file, settings)?;
+    let mut command = Command::new("haproxy");
+    command.arg("-db").arg("-f").arg(file);
+    Ok(command)
+}
+
+/// Tidegate as it comes: every default of the settings, the permit-all policy, no audit file.
+fn tidegate(pki: &Pki, plain: SocketAddr, mutual: SocketAddr, broker: SocketAddr) -> Result<Command> {
+    let policy = pki.file("permit-all");
+    fs::create_dir_all(&policy)?;
+    fs::write(policy.join("policy.toml"), "version = \"1\"\npermit_all = true\n")?;
+    let settings = format!(
+        "policies = [\"permit-all\"]\n\
+         [[listener]]\nname = \"plain\"\nbind = \"{plain}\"\nbroker = \"stub\"\n\
+         tls.certificate = \"server.pem\"\ntls.key = \"server.key\"\ntls.clients = \"none\"\n\
+         [[listener]]\nname = \"mutual\"\nbind = \"{mutual}\"\nbroker = \"stub\"\n\
+         tls.certificate = \"server.pem\"\ntls.key = \"server.key\"\ntls.clients = \"required\"\ntls.client_ca = \"ca.pem\"\n\
+         [[broker]]\nname = \"stub\"\nservers = [\"{broker}\"]\n"
+    );
+    let file = pki.file("gateway.toml");
+    fs::write(&file, settings)?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.arg("run").arg("-c").arg(file);
+    Ok(command)
+}
