@@ -1,12 +1,14 @@
 //! Tidegate, a plain byte relay and HAProxy side by side under the same load: CPU, throughput, latency, memory.
 //!
-//! `cargo bench --bench load -- [--quick] [--json] [--only TEXT] [--subjects relay,haproxy,tidegate]`.
+//! `cargo bench --bench load -- [--quick] [--json] [--only TEXT] [--subjects relay,haproxy,tidegate]
+//! [--cores-apart]`.
 //! What is measured, how and against what targets: docs/performance.md.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the report is the product of this program")]
 #![expect(clippy::indexing_slicing, reason = "indices come from the program's own lengths; a panic ends a bench only")]
 
 mod client;
+mod cores;
 mod pki;
 mod plan;
 mod relay;

@@ -6,6 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ClientConfig;
 use tempfile::TempDir;
 
+use crate::cores::Cores;
 use crate::pki::Pki;
 use crate::report::{Row, Target, table};
 use crate::stub::Stub;
@@ -19,6 +20,7 @@ pub(crate) struct Plan {
     json: bool,
     only: Option<String>,
     kinds: Vec<Kind>,
+    cores: Cores,
 }
 
 /// What the rows run on.
@@ -48,13 +50,13 @@ const NONE: Target = Target { of_relay: None, of_haproxy: None, at_most: None };
 
 /// The message rows: name, QoS, payload, pace, messages per round, target.
 const MESSAGES: [(&str, u8, usize, Pace, usize, Target); 7] = [
-    ("QoS 0, 64 B, flat out", 0, 64, ONE_PER_WRITE, 80_000, FLAT_OUT),
-    ("QoS 0, 256 B, flat out", 0, 256, ONE_PER_WRITE, 80_000, FLAT_OUT),
-    ("QoS 0, 64 B, 16 frames per record", 0, 64, MANY_PER_WRITE, 640_000, BATCHED),
-    ("QoS 0, 4 KiB, 16 frames per write", 0, 4096, MANY_PER_WRITE, 80_000, BATCHED),
-    ("QoS 1, 64 B, flat out, 32 in flight", 1, 64, Pace::Windowed { in_flight: 32 }, 60_000, FLAT_OUT),
-    ("QoS 0, 256 B, 3,000 per second", 0, 256, Pace::PerSecond(3000), 3000, PACED),
-    (PACED_QOS_1, 1, 256, Pace::PerSecond(3000), 3000, PACED),
+    ("QoS 0, 64 B, flat out", 0, 64, ONE_PER_WRITE, 40_000, FLAT_OUT),
+    ("QoS 0, 256 B, flat out", 0, 256, ONE_PER_WRITE, 40_000, FLAT_OUT),
+    ("QoS 0, 64 B, 16 frames per record", 0, 64, MANY_PER_WRITE, 320_000, BATCHED),
+    ("QoS 0, 4 KiB, 16 frames per write", 0, 4096, MANY_PER_WRITE, 30_000, BATCHED),
+    ("QoS 1, 64 B, flat out, 32 in flight", 1, 64, Pace::Windowed { in_flight: 32 }, 30_000, FLAT_OUT),
+    ("QoS 0, 256 B, 3,000 per second", 0, 256, Pace::PerSecond(3000), 1200, PACED),
+    (PACED_QOS_1, 1, 256, Pace::PerSecond(3000), 1200, PACED),
 ];
 const PACED_QOS_1: &str = "QoS 1, 256 B, 3,000 per second";
 const ONE_PER_WRITE: Pace = Pace::FlatOut { frames_per_write: 1 };
@@ -62,13 +64,14 @@ const MANY_PER_WRITE: Pace = Pace::FlatOut { frames_per_write: 16 };
 
 impl Plan {
     pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
-        let mut plan = Self { quick: false, json: false, only: None, kinds: Kind::ALL.to_vec() };
+        let mut plan = Self { quick: false, json: false, only: None, kinds: Kind::ALL.to_vec(), cores: Cores::Shared };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--bench" => {}
                 "--quick" => plan.quick = true,
                 "--json" => plan.json = true,
+                "--cores-apart" => plan.cores = Cores::Apart,
                 "--only" => plan.only = Some(arguments.next().ok_or("--only TEXT")?.clone()),
                 "--subjects" => {
                     let named = arguments.next().ok_or("--subjects relay,haproxy,tidegate")?;
@@ -97,7 +100,7 @@ impl Plan {
     }
 
     fn rounds(&self) -> usize {
-        if self.quick { 2 } else { 7 }
+        if self.quick { 5 } else { 15 }
     }
 }
 
@@ -105,12 +108,13 @@ impl Bench {
     fn start(plan: Plan) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let pki = Pki::make(folder.path())?;
+        plan.cores.keep_load_apart()?;
         let stub = Stub::start()?;
         let full = tls::client(&pki, false, false)?;
         let mutual = tls::client(&pki, true, false)?;
         let mut subjects = Vec::new();
         for kind in &plan.kinds {
-            subjects.push(Subject::start(*kind, &pki, stub.listen()?, &mutual)?);
+            subjects.push(Subject::start(*kind, &pki, stub.listen()?, &mutual, plan.cores)?);
         }
         Ok(Self { plan, pki, stub, subjects, full, mutual, rows: Vec::new(), _folder: folder })
     }
@@ -124,7 +128,7 @@ impl Bench {
             if !self.plan.wants(CPU, name) {
                 continue;
             }
-            let (count, clients) = (if self.plan.quick { count / 4 } else { count }, clients_for(pace));
+            let (count, clients) = (if self.plan.quick { count / 3 } else { count }, clients_for(pace));
             let load = Messages { qos, payload_len, pace, clients, count };
             let mut cpu = Row::new(CPU, name, target);
             let mut rate = Row::new(RATE, name, NONE);
@@ -159,7 +163,7 @@ impl Bench {
     }
 
     fn connects(&mut self) -> Result<()> {
-        let count = if self.plan.quick { 80 } else { 250 };
+        let count = if self.plan.quick { 25 } else { 80 };
         let at_most_haproxy = Target { of_haproxy: Some(0.3), ..NONE };
         for (name, mutual, resume, target) in [
             ("TLS 1.3, full", false, false, NONE),
@@ -192,7 +196,7 @@ impl Bench {
             let mut row = Row::new(MEMORY, name, Target { at_most, ..NONE });
             let config = if mutual { &self.mutual } else { &self.full };
             for kind in &self.plan.kinds {
-                let subject = Subject::start(*kind, &self.pki, self.stub.listen()?, &self.mutual)?;
+                let subject = Subject::start(*kind, &self.pki, self.stub.listen()?, &self.mutual, self.plan.cores)?;
                 row.add(*kind, idle(&subject, mutual, count, config)?);
             }
             self.rows.push(row);

@@ -14,17 +14,34 @@ pub(crate) struct Target {
     pub(crate) at_most: Option<f64>,
 }
 
+/// The middle of many figures, and the quarters around it.
+#[derive(Clone, Copy, Serialize)]
+struct Spread {
+    low: f64,
+    median: f64,
+    high: f64,
+}
+
+impl Spread {
+    fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut figures = figures.collect::<Vec<_>>();
+        figures.sort_by(f64::total_cmp);
+        let last = figures.len().checked_sub(1)?;
+        let median = f64::midpoint(figures[last / 2], figures[last.div_ceil(2)]);
+        Some(Self { low: figures[last / 4], median, high: figures[last - last / 4] })
+    }
+}
+
 /// One row: the figures of every round of every subject, in the order of [`Kind::ALL`].
 #[derive(Serialize)]
 pub(crate) struct Row {
     pub(crate) group: &'static str,
     pub(crate) name: String,
     pub(crate) target: Target,
-    #[serde(skip)]
     pub(crate) rounds: [Vec<f64>; 3],
     median: [Option<f64>; 3],
-    of_relay: Option<f64>,
-    of_haproxy: Option<f64>,
+    of_relay: Option<Spread>,
+    of_haproxy: Option<Spread>,
     met: Option<bool>,
 }
 
@@ -41,13 +58,13 @@ impl Row {
     /// Medians, and ratios as the median of the ratios of each round.
     pub(crate) fn finish(&mut self) {
         let [relay, haproxy, tidegate] = &self.rounds;
-        self.median =
-            [median(relay.iter().copied()), median(haproxy.iter().copied()), median(tidegate.iter().copied())];
-        let ratio = |other: &[f64]| median(tidegate.iter().zip(other).map(|(mine, other)| mine / other));
+        self.median = [relay, haproxy, tidegate].map(|figures| Some(Spread::of(figures.iter().copied())?.median));
+        let ratio = |other: &[f64]| Spread::of(tidegate.iter().zip(other).map(|(mine, other)| mine / other));
         (self.of_relay, self.of_haproxy) = (ratio(relay), ratio(haproxy));
+        let middle = |ratio: Option<Spread>| Some(ratio?.median);
         let judged = [
-            (self.of_relay, self.target.of_relay),
-            (self.of_haproxy, self.target.of_haproxy),
+            (middle(self.of_relay), self.target.of_relay),
+            (middle(self.of_haproxy), self.target.of_haproxy),
             (self.median[Kind::Tidegate as usize], self.target.at_most),
         ];
         self.met =
@@ -60,14 +77,6 @@ impl Row {
     }
 }
 
-/// Middle figure; the mean of the two middle ones of an even number.
-fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut figures = figures.collect::<Vec<_>>();
-    figures.sort_by(f64::total_cmp);
-    let last = figures.len().checked_sub(1)?;
-    Some(f64::midpoint(figures[last / 2], figures[last.div_ceil(2)]))
-}
-
 /// The table for a terminal.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut out = String::new();
@@ -77,7 +86,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             group = row.group;
             _ = writeln!(
                 out,
-                "\n{group:<46}{:>11}{:>11}{:>11}   {:<16}{:<16}",
+                "\n{group:<46}{:>11}{:>11}{:>11}   {:<26}{:<26}",
                 "relay", "HAProxy", "Tidegate", "× relay", "× HAProxy"
             );
         }
@@ -89,7 +98,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
         let of_haproxy = ratio(row.of_haproxy, row.target.of_haproxy);
         let limit = row.target.at_most.map(|limit| format!("≤ {limit} ")).unwrap_or_default();
         let met = row.met.map(|met| if met { "met" } else { "MISSED" }).unwrap_or_default();
-        _ = writeln!(out, "   {of_relay:<16}{of_haproxy:<16}{limit}{met}");
+        _ = writeln!(out, "   {of_relay:<26}{of_haproxy:<26}{limit}{met}");
     }
     out
 }
@@ -103,7 +112,8 @@ fn number(figure: Option<f64>) -> String {
     }
 }
 
-fn ratio(figure: Option<f64>, limit: Option<f64>) -> String {
-    let limit = limit.map(|limit| format!(" (≤ {limit:.2})")).unwrap_or_default();
-    figure.map(|figure| format!("{figure:.2}{limit}")).unwrap_or_default()
+fn ratio(figure: Option<Spread>, limit: Option<f64>) -> String {
+    let Some(Spread { low, median, high }) = figure else { return String::new() };
+    let limit = limit.map(|limit| format!(" ≤ {limit:.2}")).unwrap_or_default();
+    format!("{median:.2} ({low:.2}–{high:.2}){limit}")
 }

@@ -12,6 +12,7 @@ use rustls::ClientConfig;
 
 use crate::Result;
 use crate::client::Client;
+use crate::cores::Cores;
 use crate::pki::Pki;
 
 /// Which proxy.
@@ -49,7 +50,13 @@ pub(crate) struct Subject {
 
 impl Subject {
     /// Starts it and waits until a client has gone through each of its addresses.
-    pub(crate) fn start(kind: Kind, pki: &Pki, broker: SocketAddr, probe: &Arc<ClientConfig>) -> Result<Self> {
+    pub(crate) fn start(
+        kind: Kind,
+        pki: &Pki,
+        broker: SocketAddr,
+        probe: &Arc<ClientConfig>,
+        cores: Cores,
+    ) -> Result<Self> {
         let (plain, mutual) = (free_address()?, free_address()?);
         let mut command = match kind {
             Kind::Relay => relay(pki, plain, mutual, broker)?,
@@ -58,7 +65,7 @@ impl Subject {
         };
         let errors = pki.file(&format!("{}.stderr", kind.name()));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&errors)?);
-        let mut subject = Self { kind, plain, mutual, process: command.spawn()? };
+        let mut subject = Self { kind, plain, mutual, process: cores.spawn_proxy(&mut command)? };
         let give_up = Instant::now() + Duration::from_secs(10);
         for address in [plain, mutual] {
             while let Err(error) = Client::connect(address, Some(probe), "probe").and_then(|client| Ok(client.close()?))
