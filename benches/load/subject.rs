@@ -36,7 +36,7 @@ impl Kind {
 
     /// HAProxy may be missing; the other two come with the bench.
     pub(crate) fn is_installed(self) -> bool {
-        self != Self::HaProxy || Command::new("haproxy").arg("-v").stdout(Stdio::null()).status().is_ok()
+        self != Self::HaProxy || haproxy_program().is_some()
     }
 }
 
@@ -120,6 +120,12 @@ fn relay(pki: &Pki, plain: SocketAddr, mutual: SocketAddr, broker: SocketAddr) -
     Ok(command)
 }
 
+/// Debian has it where not every user's PATH looks.
+fn haproxy_program() -> Option<&'static str> {
+    let answers = |program: &&str| Command::new(program).arg("-v").stdout(Stdio::null()).status().is_ok();
+    ["haproxy", "/usr/sbin/haproxy"].into_iter().find(answers)
+}
+
 /// TLS in, TCP out, blind, all else as HAProxy has it by default.
 fn haproxy(pki: &Pki, plain: SocketAddr, mutual: SocketAddr, broker: SocketAddr) -> Result<Command> {
     let (both, ca) = (text(&pki.file("server-both.pem")), text(&pki.file("ca.pem")));
@@ -132,7 +138,7 @@ fn haproxy(pki: &Pki, plain: SocketAddr, mutual: SocketAddr, broker: SocketAddr)
     );
     let file = pki.file("haproxy.cfg");
     fs::write(&file, settings)?;
-    let mut command = Command::new("haproxy");
+    let mut command = Command::new(haproxy_program().ok_or("HAProxy is not installed")?);
     command.arg("-db").arg("-f").arg(file);
     Ok(command)
 }
