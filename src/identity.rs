@@ -1,1 +1,93 @@
-//! Placeholder.
+//! What is known of a client: its certificate, address, Client Identifier and user name.
+//!
+//! Plain data, compared byte for byte: nothing here folds case, trims or normalises. Not here: how a certificate is
+//! verified (`tls`) and what an identity may do (`policy`). Read [`Identity`] first.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// One client, as far as the gateway knows it.
+///
+/// `Debug` shows nothing secret: no password is ever part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Name of the listener that accepted the client.
+    pub listener: Arc<str>,
+    /// Where the client dialled from.
+    pub source: SocketAddr,
+    /// The verified client certificate; `None` where the listener asked for none or the client showed none.
+    pub certificate: Option<Box<Certificate>>,
+    /// Client Identifier of the CONNECT; empty before it, and where the client leaves the choice to the broker.
+    pub client_id: Box<str>,
+    /// User name of the CONNECT: what the client claims, verified by nobody.
+    pub username: Option<Box<str>>,
+}
+
+impl Identity {
+    /// What is known at accept, before any CONNECT.
+    #[must_use]
+    pub fn new(listener: Arc<str>, source: SocketAddr, certificate: Option<Certificate>) -> Self {
+        Self { listener, source, certificate: certificate.map(Box::new), client_id: Box::default(), username: None }
+    }
+
+    /// The verified name of the client: the one Common Name of its certificate.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.certificate.as_deref().and_then(Certificate::common_name)
+    }
+}
+
+/// Names and marks of a certificate that TLS has verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certificate {
+    /// Every Common Name of the subject, in order.
+    pub common_names: Vec<Box<str>>,
+    /// Every Organization of the subject.
+    pub organizations: Vec<Box<str>>,
+    /// Every Organizational Unit of the subject.
+    pub organizational_units: Vec<Box<str>>,
+    /// DNS names among the Subject Alternative Names.
+    pub dns_names: Vec<Box<str>>,
+    /// URIs among the Subject Alternative Names.
+    pub uris: Vec<Box<str>>,
+    /// E-mail addresses among the Subject Alternative Names.
+    pub emails: Vec<Box<str>>,
+    /// IP addresses among the Subject Alternative Names.
+    pub ip_addresses: Vec<IpAddr>,
+    /// The issuer's distinguished name, as RFC 4514 text.
+    pub issuer: Box<str>,
+    /// Serial number, big-endian, as in the certificate.
+    pub serial: Box<[u8]>,
+    /// SHA-256 of the certificate's DER encoding.
+    pub fingerprint: [u8; 32],
+}
+
+impl Certificate {
+    /// The Common Name when there is exactly one and it is not empty: none, or several, is no identity.
+    #[must_use]
+    pub fn common_name(&self) -> Option<&str> {
+        match self.common_names.as_slice() {
+            [name] if !name.is_empty() => Some(name),
+            [] | [_, ..] => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(common_names: &[&str]) -> Option<String> {
+        let common_names = common_names.iter().map(|&name| name.into()).collect();
+        Certificate { common_names, ..Certificate::default() }.common_name().map(str::to_owned)
+    }
+
+    #[test]
+    fn exactly_one_common_name_is_an_identity() {
+        assert_eq!(name(&["temp-07"]).as_deref(), Some("temp-07"));
+        assert_eq!(name(&[" Temp-07 "]).as_deref(), Some(" Temp-07 "), "neither trimmed nor folded");
+        assert_eq!(name(&[]), None);
+        assert_eq!(name(&[""]), None);
+        assert_eq!(name(&["temp-07", "temp-07"]), None);
+    }
+}

@@ -13,6 +13,7 @@ use super::error::{Moment, TlsError, Warning};
 use super::files::{self, Expiry};
 use super::provider;
 use super::trust;
+use crate::config::BrokerTls;
 
 /// Brokers whose tickets are remembered.
 const REMEMBERED_BROKERS: usize = 64;
@@ -59,7 +60,19 @@ impl Client {
 
 fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    ServerName::try_from(bare.to_owned()).map_err(|_| TlsError::ServerName(host.into()))
+    ServerName::try_from(bare.to_owned()).map_err(|_| TlsError::ServerName(host.to_owned()))
+}
+
+impl From<&BrokerTls> for ClientSettings {
+    fn from(tls: &BrokerTls) -> Self {
+        Self {
+            ca: tls.ca.clone(),
+            identity: tls.identity.as_ref().map(|pair| (pair.certificate.clone(), pair.key.clone())),
+            server_name: tls.server_name.clone(),
+            alpn: tls.alpn.clone(),
+            min_version: tls.min_version.into(),
+        }
+    }
 }
 
 impl ClientSettings {

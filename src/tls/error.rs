@@ -32,7 +32,7 @@ pub enum TlsError {
     NoSystemRoots,
     /// Neither a DNS name nor an IP address.
     #[error("`{0}` is neither a DNS name nor an IP address")]
-    ServerName(Box<str>),
+    ServerName(String),
     /// Refused by rustls for a reason of its own.
     #[error("{0}")]
     Rustls(rustls::Error),

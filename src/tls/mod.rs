@@ -10,6 +10,7 @@ pub mod error;
 pub mod failure;
 mod files;
 mod name;
+mod names;
 pub mod server;
 pub mod session;
 mod trust;
@@ -21,6 +22,8 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{SupportedProtocolVersion, version};
 
+use crate::config::TlsVersion;
+
 /// The oldest TLS version spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MinVersion {
@@ -29,6 +32,15 @@ pub enum MinVersion {
     Tls12,
     /// TLS 1.3 [RFC 8446] alone.
     Tls13,
+}
+
+impl From<TlsVersion> for MinVersion {
+    fn from(version: TlsVersion) -> Self {
+        match version {
+            TlsVersion::V12 => Self::Tls12,
+            TlsVersion::V13 => Self::Tls13,
+        }
+    }
 }
 
 impl MinVersion {

@@ -18,6 +18,7 @@ pub use super::files::Expiry;
 use super::provider;
 use super::trust::{self, Trust};
 use super::verify::Guard;
+use crate::config::{ClientAuth, KeyPair, ServerTls};
 
 /// TLS of one listener, as the settings have it.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +75,32 @@ pub struct Server {
     pub warnings: Vec<Warning>,
     /// Ends of certificates and lists, for metrics.
     pub expiries: Vec<Expiry>,
+}
+
+impl From<&ServerTls> for ServerSettings {
+    fn from(tls: &ServerTls) -> Self {
+        let (clients, client_ca) = match &tls.clients {
+            ClientAuth::None => (ClientCertificates::None, None),
+            ClientAuth::Optional { ca } => (ClientCertificates::Optional, Some(ca.clone())),
+            ClientAuth::Required { ca } => (ClientCertificates::Required, Some(ca.clone())),
+        };
+        let certificates = tls.certificates.iter().cloned();
+        Self {
+            certificates: certificates
+                .map(|KeyPair { certificate, key, server_names }| CertificateSettings {
+                    certificate,
+                    key,
+                    server_names,
+                })
+                .collect(),
+            clients,
+            client_ca,
+            crl: tls.crl.clone(),
+            alpn: tls.alpn.clone(),
+            min_version: tls.min_version.into(),
+            resumption: tls.resumption,
+        }
+    }
 }
 
 impl ServerSettings {

@@ -129,7 +129,11 @@ impl Session {
         if self.peer_closed {
             return Ok(self.progress(wire.len()));
         }
-        let whole = self.held + whole_records(wire.get(self.held..).unwrap_or_default());
+        let Some(fresh) = wire.get(self.held..) else {
+            // Without what rustls holds, as [`Progress::consumed`] has it, nothing can be done.
+            return Ok(self.progress(0));
+        };
+        let whole = self.held + whole_records(fresh);
         let step = match &mut self.end {
             End::Server(connection) => {
                 let opening = connection.common().is_handshaking();

@@ -11,7 +11,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::error::Moment;
 use super::failure::HandshakeFailure;
+use super::names;
 use super::trust::{Trust, bare};
+use crate::identity::Certificate;
 
 /// Why a client whose handshake is over is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +39,13 @@ pub enum Refused {
     /// The list of its issuer is past its next update.
     #[error("the revocation list of the certificate's issuer has expired")]
     RevocationListExpired,
+}
+
+impl Refused {
+    /// Stable name: that of the [`HandshakeFailure`] it counts as.
+    pub fn label(self) -> &'static str {
+        HandshakeFailure::from(self).label()
+    }
 }
 
 impl From<Refused> for HandshakeFailure {
@@ -90,27 +99,37 @@ impl Guard {
         Self { required, anchors, lists }
     }
 
-    /// Judge what [`Session::peer_certificates`](super::session::Session::peer_certificates) gives. Also for connections
-    /// that live on, after a reload.
+    /// Judge what [`Session::peer_certificates`](super::session::Session::peer_certificates) gives, after the handshake
+    /// or, for connections that live on, after a reload. `None`: no certificate was shown, and none is required.
     ///
     /// # Errors
     /// The client must go.
-    pub fn check(&self, chain: Option<&[CertificateDer<'_>]>, now: SystemTime) -> Result<(), Refused> {
+    pub fn admit(&self, chain: Option<&[CertificateDer<'_>]>, now: SystemTime) -> Result<Option<Certificate>, Refused> {
         let Some((leaf, above)) = chain.and_then(<[_]>::split_first) else {
-            return if self.required { Err(Refused::NoCertificate) } else { Ok(()) };
+            return if self.required { Err(Refused::NoCertificate) } else { Ok(None) };
         };
         let now = Moment::of(now);
         let leaf = decode(leaf)?;
         self.judge(&leaf, now)?;
         self.require_list(&leaf, now)?;
-        let mut issuer = leaf.tbs_certificate.issuer.as_raw();
+        self.judge_above(leaf.tbs_certificate.issuer.as_raw(), above, now)?;
+        names::identity(&leaf).ok_or(Refused::Malformed).map(Some)
+    }
+
+    /// Judge the CAs between the certificate whose issuer is `issuer` and a trusted one, and that one.
+    fn judge_above<'d>(
+        &self,
+        mut issuer: &'d [u8],
+        above: &'d [CertificateDer<'_>],
+        now: Moment,
+    ) -> Result<(), Refused> {
         for der in above {
             let certificate = decode(der)?;
             if self.is_revoked(&certificate) {
                 return Err(Refused::Revoked);
             }
             // Peers send what they like behind the leaf; only what continues the chain has to be in time.
-            if certificate.subject().as_raw() == issuer && !self.anchors.contains_key(issuer) {
+            if certificate.tbs_certificate.subject.as_raw() == issuer && !self.anchors.contains_key(issuer) {
                 self.judge(&certificate, now)?;
                 issuer = certificate.tbs_certificate.issuer.as_raw();
             }

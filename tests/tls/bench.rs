@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore, ServerConnection};
 use tempfile::TempDir;
-use tidegate::tls::client::{Client, ClientSettings};
+use tidegate::tls::client::ClientSettings;
 use tidegate::tls::server::{CertificateSettings, ClientCertificates, Server, ServerSettings};
 use tidegate::tls::session::{Session, SessionError, WireBuffer};
 
@@ -48,10 +48,6 @@ impl Bench {
 
     pub(crate) fn client_settings(&self) -> ClientSettings {
         ClientSettings { ca: Some(self.pki.path("ca.pem")), ..ClientSettings::default() }
-    }
-
-    pub(crate) fn client(&self) -> Client {
-        self.client_settings().build(SystemTime::now()).unwrap()
     }
 }
 

@@ -1,5 +1,10 @@
 //! TLS as the gateway speaks it, in memory, with rustls' own buffered connections as the peer.
-#![expect(clippy::unwrap_used, reason = "what is not as it should be ends the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "what is not as it should be ends the test"
+)]
 
 #[path = "../support/pki.rs"]
 mod pki;
@@ -7,3 +12,4 @@ mod pki;
 mod bench;
 mod handshake;
 mod records;
+mod settings;
