@@ -1,0 +1,282 @@
+//! Why a connection ends, by whose doing, and the statement of the standard that was broken.
+
+use super::event::Text;
+use crate::mqtt::error::DecodeError;
+use crate::mqtt::{Direction, Version};
+use crate::policy::Reason;
+
+/// The end of a connection: what an [`super::Output`] still holds is written, then both sides are closed, the broker's
+/// without a DISCONNECT of the gateway's making. It is recorded once, by whoever closes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Why.
+    pub cause: Cause,
+    /// By whose doing.
+    pub blame: Blame,
+    /// The broken statement, as `[MQTT-3.1.0-1]`.
+    pub statement: Option<&'static str>,
+    /// Id of the rule or limit that refused a CONNECT.
+    pub rule: Option<Text>,
+}
+
+impl End {
+    /// An end that breaks no statement.
+    #[must_use]
+    pub fn new(cause: Cause, blame: Blame) -> Self {
+        Self { cause, blame, statement: None, rule: None }
+    }
+}
+
+/// Whose doing an end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// The client's.
+    Client,
+    /// The broker's.
+    Broker,
+    /// The gateway's own.
+    Gateway,
+}
+
+impl Blame {
+    /// The word that records and metrics use; never changes.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Broker => "broker",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+impl From<Direction> for Blame {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::FromClient => Self::Client,
+            Direction::FromBroker => Self::Broker,
+        }
+    }
+}
+
+/// Why a connection ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The client said goodbye.
+    ClientDisconnect,
+    /// The broker said goodbye (5.0).
+    BrokerDisconnect,
+    /// The client's side is gone without a DISCONNECT.
+    ClientLost,
+    /// The broker's side is gone.
+    BrokerLost,
+    /// No server of the broker could be reached.
+    BrokerUnreachable,
+    /// The broker answered CONNECT with a failure.
+    RefusedByBroker,
+    /// A packet does not decode.
+    Malformed(DecodeError),
+    /// A packet that decodes, and may not be sent in this state.
+    Illegal(Violation),
+    /// The protocol level is unknown or not accepted here.
+    Version,
+    /// CONNECT was refused.
+    Refused(Reason),
+    /// A Topic Filter was refused, and 3.1 has no answer for that.
+    FilterRefused(Reason),
+    /// A Keep Alive of zero, where the listener refuses it.
+    KeepAliveZero,
+    /// Nothing came for one and a half times the Keep Alive.
+    KeepAlive,
+    /// A started packet was not finished in time.
+    PacketDeadline,
+    /// No CONNECT came in time.
+    ConnectDeadline,
+    /// No CONNACK came in time.
+    ConnackDeadline,
+    /// A peer did not take what was written to it in time.
+    WriteDeadline,
+    /// The gateway stops.
+    ShutDown,
+    /// A bound of the gateway's own was reached.
+    Overload,
+}
+
+impl Cause {
+    /// The word that records and metrics use; never changes.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::ClientDisconnect => "client_disconnect",
+            Self::BrokerDisconnect => "broker_disconnect",
+            Self::ClientLost => "client_lost",
+            Self::BrokerLost => "broker_lost",
+            Self::BrokerUnreachable => "broker_unreachable",
+            Self::RefusedByBroker => "refused_by_broker",
+            Self::Malformed(error) => error.label(),
+            Self::Illegal(violation) => violation.label(),
+            Self::Version => "protocol_version",
+            Self::Refused(reason) | Self::FilterRefused(reason) => reason.label(),
+            Self::KeepAliveZero => "keep_alive_zero",
+            Self::KeepAlive => "keep_alive",
+            Self::PacketDeadline => "packet_deadline",
+            Self::ConnectDeadline => "connect_deadline",
+            Self::ConnackDeadline => "connack_deadline",
+            Self::WriteDeadline => "write_deadline",
+            Self::ShutDown => "shut_down",
+            Self::Overload => "overload",
+        }
+    }
+}
+
+/// A well-formed packet that may not be sent in this state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Violation {
+    /// The broker sent something before CONNACK.
+    BeforeConnack,
+    /// The client sent something but AUTH or DISCONNECT in the middle of enhanced authentication.
+    DuringAuthentication,
+    /// A second CONNACK.
+    SecondConnack,
+    /// CONNACK tells of a session that a clean start cannot have.
+    SessionPresent,
+    /// A Packet Identifier that is in use.
+    IdentifierInUse,
+    /// An acknowledgement of what was never sent.
+    UnknownIdentifier,
+    /// SUBACK or UNSUBACK with another number of codes than filters were asked.
+    CodeCount,
+    /// More unacknowledged PUBLISH packets than the Receive Maximum.
+    ReceiveMaximum,
+    /// A Topic Alias over the Topic Alias Maximum.
+    AliasMaximum,
+    /// A Topic Alias that stands for nothing.
+    UnknownAlias,
+    /// A packet over the receiver's Maximum Packet Size.
+    MaximumPacketSize,
+    /// AUTH without Authentication Method in CONNECT, or not the sender's turn.
+    AuthOutOfTurn,
+    /// AUTH with another Authentication Method than CONNECT.
+    AuthMethod,
+    /// DISCONNECT sets a Session Expiry Interval where CONNECT had none.
+    SessionExpiry,
+    /// PINGRESP that no PINGREQ asked for.
+    UnaskedPingResp,
+}
+
+impl Violation {
+    /// Every violation, for references and metric families.
+    pub const ALL: [Self; 15] = [
+        Self::BeforeConnack,
+        Self::DuringAuthentication,
+        Self::SecondConnack,
+        Self::SessionPresent,
+        Self::IdentifierInUse,
+        Self::UnknownIdentifier,
+        Self::CodeCount,
+        Self::ReceiveMaximum,
+        Self::AliasMaximum,
+        Self::UnknownAlias,
+        Self::MaximumPacketSize,
+        Self::AuthOutOfTurn,
+        Self::AuthMethod,
+        Self::SessionExpiry,
+        Self::UnaskedPingResp,
+    ];
+
+    /// The word that records and metrics use; never changes.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::BeforeConnack => "before_connack",
+            Self::DuringAuthentication => "during_authentication",
+            Self::SecondConnack => "second_connack",
+            Self::SessionPresent => "session_present",
+            Self::IdentifierInUse => "identifier_in_use",
+            Self::UnknownIdentifier => "unknown_identifier",
+            Self::CodeCount => "code_count",
+            Self::ReceiveMaximum => "receive_maximum",
+            Self::AliasMaximum => "alias_maximum",
+            Self::UnknownAlias => "unknown_alias",
+            Self::MaximumPacketSize => "maximum_packet_size",
+            Self::AuthOutOfTurn => "auth_out_of_turn",
+            Self::AuthMethod => "auth_method",
+            Self::SessionExpiry => "session_expiry",
+            Self::UnaskedPingResp => "unasked_pingresp",
+        }
+    }
+
+    /// The Reason Code of a 5.0 DISCONNECT for it.
+    #[must_use]
+    pub const fn reason_code(self) -> u8 {
+        match self {
+            Self::ReceiveMaximum => 0x93,
+            Self::AliasMaximum => 0x94,
+            Self::MaximumPacketSize => 0x95,
+            Self::BeforeConnack
+            | Self::DuringAuthentication
+            | Self::SecondConnack
+            | Self::SessionPresent
+            | Self::IdentifierInUse
+            | Self::UnknownIdentifier
+            | Self::CodeCount
+            | Self::UnknownAlias
+            | Self::AuthOutOfTurn
+            | Self::AuthMethod
+            | Self::SessionExpiry
+            | Self::UnaskedPingResp => 0x82,
+        }
+    }
+
+    /// The statement it breaks, where the standard of that version numbers one.
+    #[must_use]
+    pub const fn statement(self, version: Version, sender: Direction) -> Option<&'static str> {
+        match version {
+            Version::V31 => None,
+            Version::V311 => self.statement_v311(),
+            Version::V50 => self.statement_v50(sender),
+        }
+    }
+
+    const fn statement_v311(self) -> Option<&'static str> {
+        match self {
+            Self::BeforeConnack | Self::SecondConnack => Some("[MQTT-3.2.0-1]"),
+            Self::SessionPresent => Some("[MQTT-3.2.2-1]"),
+            Self::IdentifierInUse => Some("[MQTT-2.3.1-2]"),
+            Self::UnknownIdentifier => Some("[MQTT-2.3.1-6]"),
+            Self::CodeCount => Some("[MQTT-3.8.4-5]"),
+            Self::DuringAuthentication
+            | Self::ReceiveMaximum
+            | Self::AliasMaximum
+            | Self::UnknownAlias
+            | Self::MaximumPacketSize
+            | Self::AuthOutOfTurn
+            | Self::AuthMethod
+            | Self::SessionExpiry
+            | Self::UnaskedPingResp => None,
+        }
+    }
+
+    const fn statement_v50(self, sender: Direction) -> Option<&'static str> {
+        match (self, sender) {
+            (Self::BeforeConnack, _) => Some("[MQTT-3.2.0-1]"),
+            (Self::SecondConnack, _) => Some("[MQTT-3.2.0-2]"),
+            (Self::DuringAuthentication, _) => Some("[MQTT-3.1.2-30]"),
+            (Self::SessionPresent, _) => Some("[MQTT-3.2.2-2]"),
+            (Self::IdentifierInUse, Direction::FromClient) => Some("[MQTT-2.2.1-3]"),
+            (Self::IdentifierInUse, Direction::FromBroker) => Some("[MQTT-2.2.1-4]"),
+            (Self::UnknownIdentifier, _) => Some("[MQTT-2.2.1-5]"),
+            (Self::CodeCount, _) => Some("[MQTT-3.8.4-6]"),
+            (Self::ReceiveMaximum, Direction::FromClient) => Some("[MQTT-3.3.4-7]"),
+            (Self::ReceiveMaximum, Direction::FromBroker) => Some("[MQTT-3.3.4-9]"),
+            (Self::AliasMaximum, Direction::FromClient) => Some("[MQTT-3.3.2-9]"),
+            (Self::AliasMaximum, Direction::FromBroker) => Some("[MQTT-3.3.2-11]"),
+            (Self::MaximumPacketSize, Direction::FromClient) => Some("[MQTT-3.2.2-15]"),
+            (Self::MaximumPacketSize, Direction::FromBroker) => Some("[MQTT-3.1.2-24]"),
+            (Self::AuthOutOfTurn, Direction::FromClient) => Some("[MQTT-4.12.0-7]"),
+            (Self::AuthOutOfTurn, Direction::FromBroker) => Some("[MQTT-4.12.0-6]"),
+            (Self::AuthMethod, _) => Some("[MQTT-4.12.0-5]"),
+            (Self::UnknownAlias | Self::SessionExpiry | Self::UnaskedPingResp, _) => None,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The subscriptions of one connection, as far as their number is limited, and the SUBSCRIBE packets in flight.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU16;
+
+use super::exchange::IdHasher;
+
+/// Keyed hashes of the Topic Filters that are subscribed, and what is still to be said of those asked for.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    held: HashSet<u64, IdHasher>,
+    asked: HashMap<u16, Asked, IdHasher>,
+    asked_bytes: usize,
+}
+
+/// What must be remembered of a SUBSCRIBE until its SUBACK.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// For each filter the client asked for, the code that refuses it, or [`Asked::BROKER`]. Empty: none is refused.
+    pub(super) codes: Vec<u8>,
+    /// Filters that were not subscribed before: place among those sent on, and hash.
+    pub(super) fresh: Vec<(u16, u64)>,
+}
+
+impl Asked {
+    /// The place of a filter that the broker answers.
+    pub(super) const BROKER: u8 = 0xFF;
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.codes.len() + self.fresh.len() * size_of::<(u16, u64)>()
+    }
+}
+
+impl Subscriptions {
+    /// Takes a filter on, unless it would be more than `max`. `Some(true)`: it is new.
+    pub(super) fn hold(&mut self, keys: &RandomState, filter: &str, max: usize) -> Option<(u64, bool)> {
+        let hash = keys.hash_one(filter);
+        if self.held.contains(&hash) {
+            return Some((hash, false));
+        }
+        (self.held.len() < max).then(|| (hash, self.held.insert(hash)))
+    }
+
+    /// Lets a filter go.
+    pub(super) fn release(&mut self, keys: &RandomState, filter: &str) {
+        self.release_hash(keys.hash_one(filter));
+    }
+
+    fn release_hash(&mut self, hash: u64) {
+        self.held.remove(&hash);
+        if self.held.is_empty() && self.held.capacity() > 64 {
+            self.held = HashSet::default();
+        }
+    }
+
+    /// Remembers a SUBSCRIBE that was sent on.
+    pub(super) fn ask(&mut self, id: NonZeroU16, asked: Asked) {
+        if asked.codes.is_empty() && asked.fresh.is_empty() {
+            return;
+        }
+        self.asked_bytes += asked.bytes();
+        if let Some(before) = self.asked.insert(id.get(), asked) {
+            self.asked_bytes = self.asked_bytes.saturating_sub(before.bytes());
+        }
+    }
+
+    /// Bytes held for SUBSCRIBE packets in flight.
+    pub(super) const fn asked_bytes(&self) -> usize {
+        self.asked_bytes
+    }
+
+    /// Ends a SUBSCRIBE by the broker's `codes`: what was refused is let go.
+    pub(super) fn answered(&mut self, id: NonZeroU16, codes: impl Iterator<Item = u8>) -> Asked {
+        let asked = self.asked.remove(&id.get()).unwrap_or_default();
+        self.asked_bytes = self.asked_bytes.saturating_sub(asked.bytes());
+        let mut fresh = asked.fresh.iter().peekable();
+        for (place, code) in codes.enumerate() {
+            if let Some(&(_, hash)) = fresh.next_if(|(at, _)| usize::from(*at) == place)
+                && code >= 0x80
+            {
+                self.release_hash(hash);
+            }
+        }
+        if self.asked.is_empty() {
+            self.asked = HashMap::default();
+            self.asked_bytes = 0;
+        }
+        asked
+    }
+
+    /// Subscriptions counted.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+}
