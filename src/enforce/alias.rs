@@ -19,7 +19,10 @@ struct Alias {
 impl Aliases {
     /// The Topic Name that `alias` stands for, and whether the far side knows it.
     pub(super) fn resolve(&self, alias: u16) -> Option<(&str, bool)> {
-        self.known.get(index(alias)).filter(|known| !known.topic.is_empty()).map(|known| (known.topic.as_str(), known.far))
+        self.known
+            .get(index(alias))
+            .filter(|known| !known.topic.is_empty())
+            .map(|known| (known.topic.as_str(), known.far))
     }
 
     /// Takes what a PUBLISH says that `alias` stands for. `far`: that PUBLISH was forwarded.

@@ -22,8 +22,24 @@ pub struct End {
 impl End {
     /// An end that breaks no statement.
     #[must_use]
-    pub fn new(cause: Cause, blame: Blame) -> Self {
+    pub const fn new(cause: Cause, blame: Blame) -> Self {
         Self { cause, blame, statement: None, rule: None }
+    }
+
+    /// A packet of `sender` does not decode.
+    pub(super) fn malformed(error: DecodeError, sender: Direction) -> Self {
+        Self { statement: Some(error.statement()), ..Self::new(Cause::Malformed(error), sender.into()) }
+    }
+
+    /// A packet of `sender` may not be sent in this state.
+    pub(super) fn illegal(violation: Violation, version: Version, sender: Direction) -> Self {
+        let statement = violation.statement(version, sender);
+        Self { statement, ..Self::new(Cause::Illegal(violation), sender.into()) }
+    }
+
+    /// A rule or limit refuses what would let the connection be.
+    pub(super) fn refused(cause: Cause, rule: &str) -> Self {
+        Self { rule: Some(Text::new(rule)), ..Self::new(cause, Blame::Client) }
     }
 }
 
@@ -60,7 +76,7 @@ impl From<Direction> for Blame {
 }
 
 /// Why a connection ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// The client said goodbye.
     ClientDisconnect,

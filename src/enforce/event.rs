@@ -58,7 +58,7 @@ impl Kind {
     }
 }
 
-/// Why a packet went on changed.
+/// Why a packet went on changed. Filters taken out of a SUBSCRIBE are refusals, each with its own event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rewrite {
     /// CONNECT: a lower Topic Alias Maximum.
@@ -67,16 +67,11 @@ pub enum Rewrite {
     ConnackTightened,
     /// PUBLISH: the Topic Name put back beside an alias that the far side does not know.
     TopicNameRestored,
-    /// SUBSCRIBE: without the refused filters.
-    FiltersRemoved,
-    /// SUBACK: with the refused filters' codes.
-    CodesCompleted,
 }
 
 impl Rewrite {
     /// Every rewrite, for references and metric families.
-    pub const ALL: [Self; 5] =
-        [Self::ConnectLowered, Self::ConnackTightened, Self::TopicNameRestored, Self::FiltersRemoved, Self::CodesCompleted];
+    pub const ALL: [Self; 3] = [Self::ConnectLowered, Self::ConnackTightened, Self::TopicNameRestored];
 
     /// The word that records and metrics use; never changes.
     #[must_use]
@@ -85,8 +80,6 @@ impl Rewrite {
             Self::ConnectLowered => "connect_lowered",
             Self::ConnackTightened => "connack_tightened",
             Self::TopicNameRestored => "topic_name_restored",
-            Self::FiltersRemoved => "filters_removed",
-            Self::CodesCompleted => "codes_completed",
         }
     }
 }

@@ -3,8 +3,8 @@
 //! One table per sender. Identifiers of PUBLISH, SUBSCRIBE and UNSUBSCRIBE of one sender share a space. It knows one
 //! Network Connection alone; a Session may bring exchanges from an earlier one, which is why a PUBREL may come first.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::num::NonZeroU16;
 
 use super::end::Violation;
@@ -104,8 +104,8 @@ type Late = [u16; 4];
 /// The open exchanges of one sender.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
-    open: HashMap<u16, Exchange, IdHasher>,
-    late: Option<Box<HashMap<u16, Late, IdHasher>>>,
+    open: IdMap<u16, Exchange>,
+    late: Option<Box<IdMap<u16, Late>>>,
     published: u16,
 }
 
@@ -128,13 +128,7 @@ impl Exchanges {
     /// In 3.x a PUBLISH may be repeated, marked DUP, while it is not acknowledged; in 5.0 never on one connection
     /// ([MQTT-4.4.0-1]).
     #[inline]
-    pub(super) fn sending(
-        &self,
-        version: Version,
-        id: NonZeroU16,
-        qos: QoS,
-        dup: bool,
-    ) -> Result<Sending, Violation> {
+    pub(super) fn sending(&self, version: Version, id: NonZeroU16, qos: QoS, dup: bool) -> Result<Sending, Violation> {
         let Some(exchange) = self.open.get(&id.get()) else { return Ok(Sending::First) };
         if !dup || version == Version::V50 {
             return Err(Violation::IdentifierInUse);
@@ -307,12 +301,11 @@ impl Exchanges {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct IdHasher(u64);
 
-impl BuildHasher for IdHasher {
-    type Hasher = Self;
-    fn build_hasher(&self) -> Self {
-        *self
-    }
-}
+/// A table by small or random numbers.
+pub(super) type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
+
+/// A set of small or random numbers.
+pub(super) type IdSet<K> = HashSet<K, BuildHasherDefault<IdHasher>>;
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {

@@ -1,1 +1,279 @@
-//! Placeholder.
+//! One Network Connection as a state machine: what to forward, answer, close and record.
+//!
+//! Bytes and time in, bytes and verdicts out; no socket, clock or log. Packets are judged in this order: form (`mqtt`),
+//! direction and state (here), authority (`policy`). Nothing but whole permitted packets, or pieces of a PUBLISH whose
+//! head is permitted, ever comes out.
+//!
+//! Read [`open`] first, then [`Connection::receive`]. `client` and `broker` hold what is particular to each sender,
+//! `publish` what is common to both, `reply` what a refused peer is told.
+
+mod alias;
+mod authentication;
+mod broker;
+mod client;
+mod connack;
+pub mod end;
+pub mod event;
+mod exchange;
+mod open;
+pub mod output;
+mod publish;
+mod relay;
+mod reply;
+mod side;
+mod subscriptions;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use end::{Blame, Cause, End, Violation};
+pub use event::{Event, Kind, Rewrite, Text};
+pub use open::{Accepted, Opening, open};
+pub use output::{Counts, Onward, Output, Segment};
+pub use terms::{Terms, ZeroKeepAlive};
+
+use crate::identity::Identity;
+use crate::mqtt::{Direction, Version, encode};
+use authentication::Authentication;
+use reply::Farewell;
+use side::Side;
+use subscriptions::Subscriptions;
+
+/// The state of one client, its broker, and what goes between them.
+#[derive(Debug)]
+pub struct Connection {
+    terms: Arc<Terms>,
+    identity: Identity,
+    version: Version,
+    phase: Phase,
+    clean_start: bool,
+    /// CONNECT asked for a session that ends with the connection (5.0).
+    session_ends: bool,
+    /// The client may be told why in words (5.0).
+    problem_information: bool,
+    /// An event about CONNECT is still to be told.
+    connect_lowered: bool,
+    /// PINGREQ packets that await PINGRESP.
+    pings: u32,
+    /// Seconds; what the client asked for, and after CONNACK what is enforced. 0 is none.
+    keep_alive: u16,
+    authentication: Authentication,
+    client: Side,
+    broker: Side,
+    subscriptions: Option<Box<Subscriptions>>,
+    /// When the CONNACK is due, or the last whole packet of the client came.
+    clock: Instant,
+}
+
+/// What the connection awaits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The broker's CONNACK; the client's packets wait for it.
+    AwaitConnack,
+    /// Anything.
+    Connected,
+}
+
+/// What became of an `input`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes of it that are done with. The rest is presented again, with more behind it.
+    pub consumed: usize,
+    /// The rest can't be judged yet, whatever comes behind it: do not read this side. Present it again, changed or not,
+    /// after each `receive` from the other side.
+    pub hold: bool,
+}
+
+impl Connection {
+    /// Judges what `from` sent.
+    ///
+    /// `input` begins where the last call's [`Received::consumed`] ended. `out` is appended to.
+    ///
+    /// # Errors
+    /// The connection ends, in good order or bad. What `out` holds is still to be written, to both sides; nothing of
+    /// `input` beyond it.
+    pub fn receive(&mut self, from: Direction, now: Instant, input: &[u8], out: &mut Output) -> Result<Received, End> {
+        let terms = Arc::clone(&self.terms);
+        self.tell_of_connect(out);
+        let mut call = relay::Call { terms: &terms, from, now, input, at: 0, out };
+        self.relay(&mut call).inspect_err(|end| {
+            let to_client = match from {
+                Direction::FromClient => &mut call.out.back,
+                Direction::FromBroker => {
+                    let mut farewell = Vec::new();
+                    self.farewell(end, &mut farewell);
+                    call.out.onward.make(|bytes| bytes.extend_from_slice(&farewell));
+                    return;
+                }
+            };
+            self.farewell(end, to_client);
+        })
+    }
+
+    /// The CONNECT is on its way to the broker: the time for CONNACK runs from `now`.
+    pub fn dialled(&mut self, now: Instant) {
+        if self.phase == Phase::AwaitConnack {
+            self.clock = now + self.terms.connack_deadline;
+        }
+    }
+
+    /// When [`Connection::on_deadline`] is to be called: the earliest of CONNACK, a started packet, and one and a half
+    /// times the Keep Alive.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let packet = self.terms.packet_deadline;
+        let started = [self.client.started(), self.broker.started()];
+        let started = started.into_iter().flatten().map(|at| at + packet);
+        started.chain(self.waiting_until()).min()
+    }
+
+    /// Ends the connection if something is overdue.
+    ///
+    /// # Errors
+    /// The end; `out.back` is for the client.
+    pub fn on_deadline(&mut self, now: Instant, out: &mut Output) -> Result<(), End> {
+        self.overdue(now).map_or(Ok(()), |end| {
+            self.farewell(&end, &mut out.back);
+            Err(end)
+        })
+    }
+
+    /// The peer on this side is gone, without a word. `out.back` is for the client.
+    #[must_use]
+    pub fn lost(&mut self, side: Direction, out: &mut Output) -> End {
+        let cause = match side {
+            Direction::FromClient => Cause::ClientLost,
+            Direction::FromBroker => Cause::BrokerLost,
+        };
+        let end = End::new(cause, side.into());
+        self.farewell(&end, &mut out.back);
+        end
+    }
+
+    /// Ends the connection by the gateway's own will. `out.back` is for the client.
+    #[must_use]
+    pub fn close(&mut self, cause: Cause, out: &mut Output) -> End {
+        let blame = match cause {
+            Cause::BrokerUnreachable => Blame::Broker,
+            Cause::ClientDisconnect
+            | Cause::BrokerDisconnect
+            | Cause::ClientLost
+            | Cause::BrokerLost
+            | Cause::RefusedByBroker
+            | Cause::Malformed(_)
+            | Cause::Illegal(_)
+            | Cause::Version
+            | Cause::Refused(_)
+            | Cause::FilterRefused(_)
+            | Cause::KeepAliveZero
+            | Cause::KeepAlive
+            | Cause::PacketDeadline
+            | Cause::ConnectDeadline
+            | Cause::ConnackDeadline
+            | Cause::WriteDeadline
+            | Cause::ShutDown
+            | Cause::Overload => Blame::Gateway,
+        };
+        let end = End::new(cause, blame);
+        self.farewell(&end, &mut out.back);
+        end
+    }
+
+    /// Whether nothing is open: no exchange, and no packet in the middle, either way.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.client.is_quiet() && self.broker.is_quiet()
+    }
+
+    /// Who the client is, Client Identifier and user name included.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The protocol version that CONNECT settled.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// What the listener imposes.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    fn side(&self, side: Direction) -> &Side {
+        match side {
+            Direction::FromClient => &self.client,
+            Direction::FromBroker => &self.broker,
+        }
+    }
+
+    fn side_mut(&mut self, side: Direction) -> &mut Side {
+        match side {
+            Direction::FromClient => &mut self.client,
+            Direction::FromBroker => &mut self.broker,
+        }
+    }
+
+    /// CONNACK or Keep Alive. The latter rests while the client is not read, and while a large PUBLISH is passed
+    /// through, which has its own deadline.
+    fn waiting_until(&self) -> Option<Instant> {
+        match (self.phase, self.keep_alive) {
+            (Phase::AwaitConnack, _) => Some(self.clock),
+            (Phase::Connected, 0) => None,
+            (Phase::Connected, _) if self.client.is_held() || self.client.is_streaming() => None,
+            (Phase::Connected, seconds) => Some(self.clock + Duration::from_millis(u64::from(seconds) * 1500)),
+        }
+    }
+
+    fn overdue(&self, now: Instant) -> Option<End> {
+        let late = |at: Option<Instant>| at.is_some_and(|at| at + self.terms.packet_deadline <= now);
+        if self.waiting_until().is_some_and(|at| at <= now) {
+            return Some(match self.phase {
+                Phase::AwaitConnack => End::new(Cause::ConnackDeadline, Blame::Broker),
+                Phase::Connected => {
+                    End { statement: self.keep_alive_statement(), ..End::new(Cause::KeepAlive, Blame::Client) }
+                }
+            });
+        }
+        let blame = match (late(self.client.started()), late(self.broker.started())) {
+            (true, _) => Blame::Client,
+            (false, true) => Blame::Broker,
+            (false, false) => return None,
+        };
+        Some(End::new(Cause::PacketDeadline, blame))
+    }
+
+    fn keep_alive_statement(&self) -> Option<&'static str> {
+        match self.version {
+            Version::V31 => None,
+            Version::V311 => Some("[MQTT-3.1.2-24]"),
+            Version::V50 => Some("[MQTT-3.1.2-22]"),
+        }
+    }
+
+    /// The last packet to the client, unless it is in the middle of another one.
+    fn farewell(&self, end: &End, to_client: &mut Vec<u8>) {
+        if self.broker.is_forwarding() {
+            return;
+        }
+        let farewell = match self.phase {
+            Phase::AwaitConnack => reply::before_connack(self.version, end),
+            Phase::Connected => reply::after_connack(self.version, end),
+        };
+        write_farewell(self.version, farewell, to_client);
+    }
+}
+
+fn write_farewell(version: Version, farewell: Farewell, to_client: &mut Vec<u8>) {
+    match farewell {
+        Farewell::Silence => {}
+        Farewell::ConnAck(code) => encode::connack(version, false, code, None, to_client),
+        Farewell::Disconnect(code) => encode::disconnect(code, None, to_client),
+    }
+}

@@ -26,11 +26,11 @@ pub(super) const fn publish_code(reason: Reason) -> ReasonCode {
 }
 
 /// The code that refuses a Topic Filter in a SUBACK; `None` in 3.1, which has no such code.
-pub(super) const fn filter_code(version: Version, reason: Reason) -> Option<u8> {
+pub(super) const fn filter_code(version: Version, reason: Reason) -> Option<ReasonCode> {
     match version {
         Version::V31 => None,
-        Version::V311 => Some(0x80),
-        Version::V50 => Some(filter_reason_code(reason).value()),
+        Version::V311 => Some(ReasonCode::UnspecifiedError),
+        Version::V50 => Some(filter_reason_code(reason)),
     }
 }
 
@@ -76,8 +76,8 @@ const fn connect_code(reason: Reason) -> ReasonCode {
 pub(super) enum Farewell {
     /// The connection is closed and nothing sent.
     Silence,
-    /// CONNACK with this code: a return code in 3.x, a Reason Code in 5.0.
-    ConnAck(u8),
+    /// CONNACK with this Reason Code, or in 3.x the return code that means the same.
+    ConnAck(ReasonCode),
     /// DISCONNECT with this Reason Code (5.0).
     Disconnect(ReasonCode),
 }
@@ -86,8 +86,10 @@ pub(super) enum Farewell {
 pub(super) fn before_connack(version: Version, end: &End) -> Farewell {
     let Some(code) = connack_code(end) else { return Farewell::Silence };
     match version {
-        Version::V50 => Farewell::ConnAck(code.value()),
-        Version::V31 | Version::V311 => return_code(&end.cause, code).map_or(Farewell::Silence, Farewell::ConnAck),
+        Version::V50 => Farewell::ConnAck(code),
+        Version::V31 | Version::V311 => return_code(&end.cause, code)
+            .and_then(ReasonCode::from_return_code)
+            .map_or(Farewell::Silence, Farewell::ConnAck),
     }
 }
 

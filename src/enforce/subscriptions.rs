@@ -1,16 +1,15 @@
 //! The subscriptions of one connection, as far as their number is limited, and the SUBSCRIBE packets in flight.
 
-use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU16;
 
-use super::exchange::IdHasher;
+use super::exchange::{IdMap, IdSet};
 
 /// Keyed hashes of the Topic Filters that are subscribed, and what is still to be said of those asked for.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
-    held: HashSet<u64, IdHasher>,
-    asked: HashMap<u16, Asked, IdHasher>,
+    held: IdSet<u64>,
+    asked: IdMap<u16, Asked>,
     asked_bytes: usize,
 }
 
@@ -50,7 +49,7 @@ impl Subscriptions {
     fn release_hash(&mut self, hash: u64) {
         self.held.remove(&hash);
         if self.held.is_empty() && self.held.capacity() > 64 {
-            self.held = HashSet::default();
+            self.held = IdSet::default();
         }
     }
 
@@ -83,7 +82,7 @@ impl Subscriptions {
             }
         }
         if self.asked.is_empty() {
-            self.asked = HashMap::default();
+            self.asked = IdMap::default();
             self.asked_bytes = 0;
         }
         asked

@@ -226,8 +226,7 @@ mod tests {
 
     #[test]
     fn the_payload_stays_out_of_debug_output() {
-        let message =
-            Message { topic: "t", qos: QoS::Zero, retain: false, payload_bytes: 6, payload: Some(b"secret") };
+        let message = Message { topic: "t", qos: QoS::Zero, retain: false, payload_bytes: 6, payload: Some(b"secret") };
         assert!(!format!("{message:?}").contains("115"), "no byte of it");
     }
 }

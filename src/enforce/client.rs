@@ -1,0 +1,207 @@
+//! What a client may send: everything but PUBLISH, which is `publish`'s.
+
+use super::end::{Cause, End, Violation};
+use super::exchange::{Acknowledgement, Awaits, Release};
+use super::relay::{Call, Step};
+use super::subscriptions::Asked;
+use super::{Blame, Connection, Phase, reply};
+use crate::mqtt::error::DecodeError;
+use crate::mqtt::frame::{FixedHeader, PacketType};
+use crate::mqtt::packet::{Disconnect, Packet, Subscribe, Subscription, Unsubscribe};
+use crate::mqtt::property::Property;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::{Direction, Version, encode};
+use crate::policy::{self, Decision, Denial, Reason, Request};
+
+/// Memory for SUBSCRIBE packets in flight whose SUBACK must be completed.
+const MAX_ASKED_BYTES: usize = 256 << 10;
+
+const TOO_MANY: Denial<'static> = Denial { rule: "max_subscriptions", reason: Reason::Quota };
+
+/// What became of the filters of a SUBSCRIBE.
+#[derive(Default)]
+struct Weighed {
+    asked: Asked,
+    /// How many go on.
+    passed: u16,
+    /// The rule that refused last.
+    rule: Option<String>,
+}
+
+impl Connection {
+    pub(super) fn client_sends(
+        &mut self,
+        call: &mut Call<'_>,
+        header: &FixedHeader,
+        packet: &Packet<'_>,
+    ) -> Result<Step, End> {
+        let len = header.total_len();
+        if self.phase == Phase::AwaitConnack && !matches!(packet, Packet::Auth(_) | Packet::Disconnect(_)) {
+            return Err(self.illegal(Violation::DuringAuthentication, call.from));
+        }
+        match packet {
+            Packet::PubAck(ack) => self.acknowledge(call.from, ack.packet_id, Acknowledgement::PubAck)?,
+            Packet::PubRec(ack) => {
+                let failed = ack.reason.is_error();
+                self.acknowledge(call.from, ack.packet_id, Acknowledgement::PubRec { failed })?;
+            }
+            Packet::PubComp(ack) => self.acknowledge(call.from, ack.packet_id, Acknowledgement::PubComp)?,
+            Packet::PubRel(ack) => return self.release(call, len, ack.packet_id),
+            Packet::Subscribe(subscribe) => return self.subscribe(call, header, subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(call, header, unsubscribe)?,
+            Packet::PingReq => self.pings = self.pings.saturating_add(1),
+            Packet::Auth(auth) => self.client_authenticates(auth)?,
+            Packet::Disconnect(disconnect) => return Err(self.goodbye(call, len, disconnect)),
+            Packet::Publish(_) | Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
+                return Err(End::malformed(DecodeError::WrongDirection, call.from));
+            }
+        }
+        Ok(Step::Forward(len))
+    }
+
+    /// An acknowledgement by `from` of what the other peer sent.
+    pub(super) fn acknowledge(
+        &mut self,
+        from: Direction,
+        id: std::num::NonZeroU16,
+        acknowledgement: Acknowledgement,
+    ) -> Result<(), End> {
+        let version = self.version;
+        let sender = self.side_mut(super::relay::opposite(from));
+        let known = sender.exchanges.acknowledge(version, id, acknowledgement);
+        known.map_err(|violation| self.illegal(violation, from))
+    }
+
+    /// A PUBREL by `from`, for a PUBLISH of its own.
+    pub(super) fn release(&mut self, call: &mut Call<'_>, len: usize, id: std::num::NonZeroU16) -> Result<Step, End> {
+        let (version, resumable) = (self.version, !self.clean_start);
+        let known = self.side_mut(call.from).exchanges.release(version, id, resumable);
+        match known.map_err(|violation| self.illegal(violation, call.from))? {
+            Release::Forward => Ok(Step::Forward(len)),
+            Release::Answer => {
+                self.answer(call, |bytes| {
+                    encode::ack(version, PacketType::PubComp, id, ReasonCode::Success, None, bytes);
+                });
+                Ok(Step::Done(len))
+            }
+        }
+    }
+
+    fn subscribe(&mut self, call: &mut Call<'_>, header: &FixedHeader, subscribe: &Subscribe<'_>) -> Result<Step, End> {
+        let id = subscribe.packet_id;
+        let dup = header.dup();
+        if !dup && self.client.exchanges.is_open(id) {
+            return Err(self.illegal(Violation::IdentifierInUse, call.from));
+        }
+        if self.subscriptions.as_ref().is_some_and(|known| known.asked_bytes() > MAX_ASKED_BYTES) {
+            return Ok(Step::Hold);
+        }
+        let weighed = self.weigh(call, subscribe)?;
+        if weighed.passed == 0 {
+            self.refuse_all(call, subscribe, &weighed);
+            return Ok(Step::Done(header.total_len()));
+        }
+        let opened = self.client.exchanges.ask(id, Awaits::SubAck, weighed.passed, dup);
+        opened.map_err(|violation| self.illegal(violation, call.from))?;
+        let whole = weighed.asked.codes.is_empty();
+        if !whole {
+            let kept = subscribe.subscriptions().zip(&weighed.asked.codes);
+            let kept = kept.filter(|(_, code)| **code == Asked::BROKER).map(|(subscription, _)| subscription);
+            let version = self.version;
+            call.out.onward.make(|bytes| {
+                encode::subscribe(version, id, subscribe.properties.iter(), kept, bytes);
+            });
+        }
+        self.subscriptions.get_or_insert_default().ask(id, weighed.asked);
+        Ok(if whole { Step::Forward(header.total_len()) } else { Step::Done(header.total_len()) })
+    }
+
+    /// Judges each Topic Filter, and counts what is new.
+    fn weigh(&mut self, call: &mut Call<'_>, subscribe: &Subscribe<'_>) -> Result<Weighed, End> {
+        let mut weighed = Weighed::default();
+        let count = u16::try_from(subscribe.count);
+        let count = count.map_err(|_| End::malformed(DecodeError::TooManyFilters, call.from))?;
+        for (place, subscription) in subscribe.subscriptions().enumerate() {
+            let Some(denial) = self.take_on(call, &subscription, &mut weighed) else {
+                weighed.passed += 1;
+                continue;
+            };
+            let filter = subscription.filter.text();
+            call.refused(PacketType::Subscribe, Some(filter), denial);
+            let Some(code) = reply::filter_code(self.version, denial.reason) else {
+                return Err(End::refused(Cause::FilterRefused(denial.reason), denial.rule));
+            };
+            weighed.rule = Some(denial.rule.to_owned());
+            let codes = &mut weighed.asked.codes;
+            codes.resize(usize::from(count), Asked::BROKER);
+            if let Some(refused) = codes.get_mut(place) {
+                *refused = code.value();
+            }
+        }
+        Ok(weighed)
+    }
+
+    fn take_on<'p>(
+        &mut self,
+        call: &Call<'p>,
+        subscription: &Subscription<'_>,
+        weighed: &mut Weighed,
+    ) -> Option<Denial<'p>> {
+        let filter = subscription.filter.text();
+        let request = Request::Subscribe(policy::Subscription { filter, qos: subscription.qos });
+        let policy = &*call.terms.policy;
+        if let Decision::Deny(denial) = policy.decide(&self.identity, &request) {
+            return Some(denial);
+        }
+        let known = self.subscriptions.get_or_insert_default();
+        match known.hold(&call.terms.hash_keys, filter, call.terms.max_subscriptions) {
+            None => Some(TOO_MANY),
+            Some((hash, true)) => {
+                weighed.asked.fresh.push((weighed.passed, hash));
+                None
+            }
+            Some((_, false)) => None,
+        }
+    }
+
+    /// Nothing goes on: the gateway's own SUBACK.
+    fn refuse_all(&mut self, call: &mut Call<'_>, subscribe: &Subscribe<'_>, weighed: &Weighed) {
+        let codes = || weighed.asked.codes.iter().filter_map(|&code| ReasonCode::from_u8(code));
+        let words = weighed.rule.as_deref().and_then(|rule| self.explanation(call.from, rule));
+        let (version, id) = (self.version, subscribe.packet_id);
+        let mut suback = Vec::new();
+        encode::suback(version, id, words.as_deref().map(Property::ReasonString), codes(), &mut suback);
+        if self.is_too_large(call.from, suback.len()) {
+            suback.clear();
+            encode::suback(version, id, None, codes(), &mut suback);
+        }
+        self.answer(call, |bytes| bytes.extend_from_slice(&suback));
+    }
+
+    fn unsubscribe(&mut self, call: &Call<'_>, header: &FixedHeader, unsubscribe: &Unsubscribe<'_>) -> Result<(), End> {
+        let codes = match self.version {
+            Version::V31 | Version::V311 => 0,
+            Version::V50 => {
+                u16::try_from(unsubscribe.count).map_err(|_| End::malformed(DecodeError::TooManyFilters, call.from))?
+            }
+        };
+        let opened = self.client.exchanges.ask(unsubscribe.packet_id, Awaits::UnsubAck, codes, header.dup());
+        opened.map_err(|violation| self.illegal(violation, call.from))?;
+        if let Some(known) = &mut self.subscriptions {
+            unsubscribe.filters().for_each(|filter| known.release(&call.terms.hash_keys, filter.text()));
+        }
+        Ok(())
+    }
+
+    /// The client's DISCONNECT goes on, and is the last packet that is looked at.
+    fn goodbye(&self, call: &mut Call<'_>, len: usize, disconnect: &Disconnect<'_>) -> End {
+        // 5.0 section 3.14.2.2.2.
+        if self.session_ends && disconnect.session_expiry.is_some_and(|seconds| seconds > 0) {
+            return self.illegal(Violation::SessionExpiry, call.from);
+        }
+        call.out.counts.add(PacketType::Disconnect as u8, len);
+        call.out.onward.forward(call.next(len));
+        call.at += len;
+        End::new(Cause::ClientDisconnect, Blame::Client)
+    }
+}

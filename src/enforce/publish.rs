@@ -1,0 +1,275 @@
+//! PUBLISH, either way: the client's publications and the broker's deliveries are judged alike.
+
+use std::num::NonZeroU16;
+
+use super::end::{End, Violation};
+use super::event::Rewrite;
+use super::exchange::Sending;
+use super::relay::{Call, Step, unlimited};
+use super::reply;
+use super::side::Inside;
+use super::{Connection, Text};
+use crate::mqtt::frame::{FixedHeader, Frame, PacketType, QoS};
+use crate::mqtt::packet::PublishHead;
+use crate::mqtt::property::Property;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::{Context, Direction, Version, encode};
+use crate::policy::{Decision, Denial, Message, Reason, Request};
+
+/// Names of the gateway's own limits, where they refuse a message.
+const TOO_LARGE_TO_JUDGE: Denial<'static> = Denial { rule: "max_buffered_bytes", reason: Reason::TooLarge };
+const TOO_LARGE_TO_DELIVER: Denial<'static> = Denial { rule: "max_packet_bytes", reason: Reason::TooLarge };
+const TOO_LARGE_WITH_TOPIC: Denial<'static> = Denial { rule: "maximum_packet_size", reason: Reason::TooLarge };
+const CONTRADICTS_FORMAT: Denial<'static> = Denial { rule: "payload_format_indicator", reason: Reason::PayloadFormat };
+
+/// One PUBLISH under judgement.
+struct Judged<'a> {
+    head: PublishHead<'a>,
+    total_len: usize,
+    /// `None`: it goes through in pieces, or not at all.
+    payload: Option<&'a [u8]>,
+}
+
+impl Judged<'_> {
+    fn message<'t>(&'t self, topic: &'t str) -> Message<'t> {
+        Message {
+            topic,
+            qos: self.head.qos,
+            retain: self.head.retain,
+            payload_bytes: self.total_len - self.head.head_len,
+            payload: self.payload,
+        }
+    }
+}
+
+/// Whether the far side is told a Topic Name anew.
+enum Name {
+    AsItCame,
+    PutBack,
+}
+
+impl Connection {
+    pub(super) fn publish(&mut self, call: &mut Call<'_>, header: &FixedHeader) -> Result<Step, End> {
+        let total_len = header.total_len();
+        let rest = call.rest();
+        if total_len > call.terms.stream_threshold_bytes || total_len > call.terms.limits.max_packet_bytes {
+            return self.publish_large(call, header);
+        }
+        let Some(bytes) = rest.get(..total_len) else { return Ok(Step::More) };
+        let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
+        let publish = context.publish(&Frame { header: *header, bytes });
+        let publish = publish.map_err(|error| End::malformed(error, call.from))?;
+        let judged = Judged { head: publish.head(total_len), total_len, payload: Some(publish.payload) };
+        self.judge(call, &judged, None)
+    }
+
+    /// One that is judged by its head, unless its payload matters.
+    fn publish_large(&mut self, call: &mut Call<'_>, header: &FixedHeader) -> Result<Step, End> {
+        let limits = unlimited(&call.terms.limits);
+        let context = Context { version: self.version, direction: call.from, limits: &limits };
+        let rest = call.rest();
+        let head = context.publish_head(header, rest).map_err(|error| End::malformed(error, call.from))?;
+        let Some(head) = head else { return Ok(Step::More) };
+        let mut judged = Judged { head, total_len: header.total_len(), payload: None };
+        if judged.total_len > call.terms.limits.max_packet_bytes {
+            return self.judge(call, &judged, Some(TOO_LARGE_TO_DELIVER));
+        }
+        if !self.needs_payload(call, &judged)? {
+            return self.judge(call, &judged, None);
+        }
+        if judged.total_len > call.terms.max_buffered_bytes {
+            return self.judge(call, &judged, Some(TOO_LARGE_TO_JUDGE));
+        }
+        judged.payload = rest.get(judged.head.head_len..judged.total_len);
+        if judged.payload.is_some() { self.judge(call, &judged, None) } else { Ok(Step::More) }
+    }
+
+    fn needs_payload(&self, call: &Call<'_>, judged: &Judged<'_>) -> Result<bool, End> {
+        if judged.head.properties.payload_is_utf8 {
+            return Ok(true);
+        }
+        let (topic, _) = self.resolve(call.from, &judged.head)?;
+        Ok(call.terms.policy.needs_payload(&self.identity, &judged.message(topic)))
+    }
+
+    /// State, then authority. `denial` is what is known already.
+    fn judge(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, denial: Option<Denial<'_>>) -> Result<Step, End> {
+        let head = &judged.head;
+        let sending = self.sending(call.from, head)?;
+        let (topic, name) = self.resolve(call.from, head)?;
+        let denial = denial.or_else(|| self.denial(call, judged, topic, &name));
+        match (denial, sending) {
+            (None, Sending::First | Sending::Repeat) => {
+                if let Some(id) = head.packet_id {
+                    self.side_mut(call.from).exchanges.sent(id, head.qos, sending);
+                }
+                Ok(self.pass(call, judged, &name))
+            }
+            (None, Sending::RefusedRepeat) => Ok(self.refuse(call, judged, ReasonCode::Success, sending, None)),
+            (Some(denial), _) => {
+                call.refused(PacketType::Publish, Some(topic), denial);
+                let code = reply::publish_code(denial.reason);
+                Ok(self.refuse(call, judged, code, sending, Some(denial.rule)))
+            }
+        }
+    }
+
+    fn sending(&self, from: Direction, head: &PublishHead<'_>) -> Result<Sending, End> {
+        let Some(id) = head.packet_id else { return Ok(Sending::First) };
+        let side = self.side(from);
+        let sending = side.exchanges.sending(self.version, id, head.qos, head.dup);
+        let sending = sending.map_err(|violation| self.illegal(violation, from))?;
+        if self.version == Version::V50 && side.exchanges.published() >= side.receive_maximum {
+            return Err(self.illegal(Violation::ReceiveMaximum, from));
+        }
+        Ok(sending)
+    }
+
+    /// The Topic Name, and whether the far side must be told it.
+    fn resolve<'s>(&'s self, from: Direction, head: &PublishHead<'s>) -> Result<(&'s str, Name), End> {
+        let Some(alias) = head.properties.topic_alias else { return Ok((head.topic, Name::AsItCame)) };
+        let side = self.side(from);
+        if alias.get() > side.alias_maximum {
+            return Err(self.illegal(Violation::AliasMaximum, from));
+        }
+        if !head.topic.is_empty() {
+            return Ok((head.topic, Name::AsItCame));
+        }
+        match side.aliases.as_ref().and_then(|aliases| aliases.resolve(alias.get())) {
+            Some((topic, true)) => Ok((topic, Name::AsItCame)),
+            Some((topic, false)) => Ok((topic, Name::PutBack)),
+            None => Err(self.illegal(Violation::UnknownAlias, from)),
+        }
+    }
+
+    fn denial<'p>(&self, call: &Call<'p>, judged: &Judged<'_>, topic: &str, name: &Name) -> Option<Denial<'p>> {
+        let message = judged.message(topic);
+        let request = match call.from {
+            Direction::FromClient => Request::Publish(message),
+            Direction::FromBroker => Request::Receive(message),
+        };
+        let policy = &*call.terms.policy;
+        if let Decision::Deny(denial) = policy.decide(&self.identity, &request) {
+            return Some(denial);
+        }
+        if let Some(payload) = judged.payload
+            && judged.head.with_payload(payload).payload_contradicts_format()
+        {
+            return Some(CONTRADICTS_FORMAT);
+        }
+        // Two bytes more when the Remaining Length grows as well.
+        let max = usize::try_from(self.side(call.from).max_packet_bytes).unwrap_or(usize::MAX);
+        match name {
+            Name::PutBack if judged.total_len + topic.len() + 2 > max => Some(TOO_LARGE_WITH_TOPIC),
+            Name::PutBack | Name::AsItCame => None,
+        }
+    }
+
+    /// Sends on a permitted PUBLISH, as much of it as is there.
+    fn pass(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, name: &Name) -> Step {
+        let alias = judged.head.properties.topic_alias;
+        match (name, alias) {
+            (Name::PutBack, Some(alias)) => return self.pass_with_name(call, judged, alias),
+            (Name::AsItCame, Some(alias)) => self.set_alias(call.from, alias, judged.head.topic, true),
+            (Name::PutBack | Name::AsItCame, None) => {}
+        }
+        if call.rest().len() >= judged.total_len {
+            return Step::Forward(judged.total_len);
+        }
+        self.pass_from(call, judged, 0)
+    }
+
+    fn pass_with_name(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, alias: NonZeroU16) -> Step {
+        let head = &judged.head;
+        let version = self.version;
+        let Some(aliases) = self.side_mut(call.from).aliases.as_mut() else { return Step::More };
+        aliases.told(alias.get());
+        let topic = aliases.resolve(alias.get()).map_or("", |(topic, _)| topic);
+        let named = PublishHead { topic, ..*head };
+        let payload_len = judged.total_len - head.head_len;
+        call.out.onward.make(|bytes| encode::publish_head(version, &named, payload_len, bytes));
+        call.rewritten(PacketType::Publish, Some(topic), Rewrite::TopicNameRestored);
+        self.pass_from(call, judged, head.head_len)
+    }
+
+    /// Sends on what is there behind the first `skip` bytes; the rest follows as it comes.
+    fn pass_from(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, skip: usize) -> Step {
+        let here = call.rest().len().min(judged.total_len);
+        let range = call.next(here);
+        call.out.onward.forward(range.start + skip..range.end);
+        if here == judged.total_len {
+            return Step::Done(here);
+        }
+        self.side_mut(call.from).inside = Inside::Forwarding(judged.total_len - here);
+        Step::Part(here)
+    }
+
+    /// Keeps a PUBLISH from going on and answers it in the receiver's place, once all of it has come.
+    fn refuse(
+        &mut self,
+        call: &mut Call<'_>,
+        judged: &Judged<'_>,
+        code: ReasonCode,
+        sending: Sending,
+        rule: Option<&str>,
+    ) -> Step {
+        let head = &judged.head;
+        if let Some(alias) = head.properties.topic_alias
+            && !head.topic.is_empty()
+        {
+            self.set_alias(call.from, alias, head.topic, false);
+        }
+        let mut answer = Vec::new();
+        // A repeat of what was forwarded before is answered by the receiver.
+        if let (Some(id), Sending::First | Sending::RefusedRepeat) = (head.packet_id, sending) {
+            if head.qos == QoS::Two && self.version != Version::V50 && sending == Sending::First {
+                self.side_mut(call.from).exchanges.refused(id);
+            }
+            let packet_type = if head.qos == QoS::Two { PacketType::PubRec } else { PacketType::PubAck };
+            self.write_refusal(call.from, packet_type, id, code, rule, &mut answer);
+        }
+        let here = call.rest().len().min(judged.total_len);
+        if here < judged.total_len {
+            self.side_mut(call.from).inside = Inside::Skipping(judged.total_len - here, answer);
+            return Step::Part(here);
+        }
+        self.answer(call, |bytes| bytes.extend_from_slice(&answer));
+        Step::Done(here)
+    }
+
+    fn write_refusal(
+        &self,
+        from: Direction,
+        packet_type: PacketType,
+        id: NonZeroU16,
+        code: ReasonCode,
+        rule: Option<&str>,
+        out: &mut Vec<u8>,
+    ) {
+        let words = rule.and_then(|rule| self.explanation(from, rule));
+        let start = out.len();
+        encode::ack(self.version, packet_type, id, code, words.as_deref().map(Property::ReasonString), out);
+        if self.is_too_large(from, out.len() - start) {
+            out.truncate(start);
+            encode::ack(self.version, packet_type, id, code, None, out);
+        }
+    }
+
+    /// The Reason String of a refusal: for a 5.0 client that wants to know, and never more than the rule's id.
+    pub(super) fn explanation(&self, to: Direction, rule: &str) -> Option<String> {
+        let told = to == Direction::FromClient && self.version == Version::V50 && self.problem_information;
+        told.then(|| format!("refused by rule {}", Text::new(rule).as_str()))
+    }
+
+    /// Whether a packet of so many bytes is more than this peer takes.
+    pub(super) fn is_too_large(&self, to: Direction, bytes: usize) -> bool {
+        let max = self.side(super::relay::opposite(to)).max_packet_bytes;
+        bytes > usize::try_from(max).unwrap_or(usize::MAX)
+    }
+
+    fn set_alias(&mut self, from: Direction, alias: NonZeroU16, topic: &str, far: bool) {
+        if !topic.is_empty() {
+            self.side_mut(from).aliases.get_or_insert_default().set(alias.get(), topic, far);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! From a stream of bytes to packets and on: the loop of one `receive`.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use super::end::{End, Violation};
+use super::event::{Event, Kind, Rewrite, Text};
+use super::output::Output;
+use super::side::Inside;
+use super::{Connection, Phase, Received, Terms};
+use crate::mqtt::error::DecodeError;
+use crate::mqtt::frame::{FixedHeader, Frame, PacketType};
+use crate::mqtt::{Context, Direction, Limits};
+use crate::policy::Denial;
+
+/// What a sender may leave unread of answers while the other peer sends it a large PUBLISH.
+const MAX_WAITING: usize = 16 << 10;
+
+/// One call of `receive`.
+pub(super) struct Call<'c> {
+    pub(super) terms: &'c Terms,
+    pub(super) from: Direction,
+    pub(super) now: Instant,
+    pub(super) input: &'c [u8],
+    /// Bytes of `input` that are done with.
+    pub(super) at: usize,
+    pub(super) out: &'c mut Output,
+}
+
+impl<'c> Call<'c> {
+    /// What is not done with.
+    pub(super) fn rest(&self) -> &'c [u8] {
+        self.input.get(self.at..).unwrap_or_default()
+    }
+
+    /// The next `len` bytes, as a range of `input`.
+    pub(super) const fn next(&self, len: usize) -> Range<usize> {
+        self.at..self.at + len
+    }
+
+    pub(super) fn refused(&mut self, packet_type: PacketType, topic: Option<&str>, denial: Denial<'_>) {
+        let kind = Kind::Refused { reason: denial.reason, rule: Text::new(denial.rule) };
+        self.event(kind, packet_type, topic);
+    }
+
+    pub(super) fn rewritten(&mut self, packet_type: PacketType, topic: Option<&str>, rewrite: Rewrite) {
+        self.event(Kind::Rewritten(rewrite), packet_type, topic);
+    }
+
+    fn event(&mut self, kind: Kind, packet_type: PacketType, topic: Option<&str>) {
+        self.out.events.push(Event {
+            kind,
+            direction: self.from,
+            packet_type,
+            topic: topic.map(Text::new),
+            policy_version: self.terms.policy.version().clone(),
+        });
+    }
+}
+
+/// What becomes of one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It goes on as it came.
+    Forward(usize),
+    /// So many bytes are done with and the packet with them; what was to be written is.
+    Done(usize),
+    /// So many bytes are done with, and the packet goes on.
+    Part(usize),
+    /// More of it must come.
+    More,
+    /// It must wait for the other direction.
+    Hold,
+}
+
+impl Connection {
+    /// Judges packet after packet, as far as `call.input` reaches.
+    pub(super) fn relay(&mut self, call: &mut Call<'_>) -> Result<Received, End> {
+        let mut whole = false;
+        let mut hold = false;
+        while call.at < call.input.len() {
+            match self.step(call)? {
+                Step::Forward(len) => {
+                    call.out.onward.forward(call.next(len));
+                    call.at += len;
+                    whole = true;
+                }
+                Step::Done(len) => {
+                    call.at += len;
+                    whole = true;
+                }
+                Step::Part(len) => call.at += len,
+                Step::More => break,
+                Step::Hold => {
+                    hold = true;
+                    break;
+                }
+            }
+        }
+        self.note_time(call, whole, hold);
+        Ok(Received { consumed: call.at, hold })
+    }
+
+    /// Keeps the clocks: Keep Alive counts whole packets, a started packet counts from its first byte.
+    fn note_time(&mut self, call: &Call<'_>, whole: bool, hold: bool) {
+        let connected = self.phase == Phase::Connected;
+        let side = self.side_mut(call.from);
+        let was_held = std::mem::replace(&mut side.held, hold);
+        let unfinished = side.is_streaming() || (call.at < call.input.len() && !hold);
+        side.started = match side.started {
+            _ if !unfinished => None,
+            Some(at) if !whole => Some(at),
+            Some(_) | None => Some(call.now),
+        };
+        if connected && call.from == Direction::FromClient && (whole || was_held) {
+            self.clock = call.now;
+        }
+    }
+
+    fn step(&mut self, call: &mut Call<'_>) -> Result<Step, End> {
+        if self.side(call.from).is_streaming() {
+            return Ok(self.stream(call));
+        }
+        if self.side(call.from).waiting.len() > MAX_WAITING {
+            return Ok(Step::Hold);
+        }
+        if self.phase == Phase::AwaitConnack && call.from == Direction::FromClient && !self.client_may_authenticate() {
+            return Ok(Step::Hold);
+        }
+        let Some(header) = self.header(call)? else { return Ok(Step::More) };
+        let step = match header.packet_type {
+            PacketType::Publish => self.publish(call, &header)?,
+            PacketType::Connect
+            | PacketType::ConnAck
+            | PacketType::PubAck
+            | PacketType::PubRec
+            | PacketType::PubRel
+            | PacketType::PubComp
+            | PacketType::Subscribe
+            | PacketType::SubAck
+            | PacketType::Unsubscribe
+            | PacketType::UnsubAck
+            | PacketType::PingReq
+            | PacketType::PingResp
+            | PacketType::Disconnect
+            | PacketType::Auth => self.control(call, header)?,
+        };
+        if matches!(step, Step::Forward(_) | Step::Done(_) | Step::Part(_)) {
+            call.out.counts.add(header.packet_type as u8, header.total_len());
+        }
+        Ok(step)
+    }
+
+    /// The next fixed header, judged. A PUBLISH of the broker's that is too large for the gateway is refused later, by
+    /// itself.
+    fn header(&self, call: &Call<'_>) -> Result<Option<FixedHeader>, End> {
+        let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
+        let header = match context.header(call.rest()) {
+            Err(DecodeError::PacketTooLarge) if self.is_oversize_delivery(call) => {
+                let limits = unlimited(&call.terms.limits);
+                Context { limits: &limits, ..context }.header(call.rest())
+            }
+            result => result,
+        };
+        let header = header.map_err(|error| End::malformed(error, call.from))?;
+        if let Some(header) = &header {
+            self.judge_size(call, header)?;
+        }
+        Ok(header)
+    }
+
+    fn is_oversize_delivery(&self, call: &Call<'_>) -> bool {
+        let first = call.rest().first().copied().unwrap_or_default();
+        call.from == Direction::FromBroker && PacketType::of(first) == Some(PacketType::Publish)
+    }
+
+    /// The Maximum Packet Size that the receiver announced (5.0).
+    fn judge_size(&self, call: &Call<'_>, header: &FixedHeader) -> Result<(), End> {
+        let max = usize::try_from(self.side(call.from).max_packet_bytes).unwrap_or(usize::MAX);
+        if header.total_len() > max {
+            return Err(self.illegal(Violation::MaximumPacketSize, call.from));
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, call: &mut Call<'_>, header: FixedHeader) -> Result<Step, End> {
+        let Some(bytes) = call.rest().get(..header.total_len()) else { return Ok(Step::More) };
+        let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
+        let packet = context.packet(Frame { header, bytes }).map_err(|error| End::malformed(error, call.from))?;
+        match call.from {
+            Direction::FromClient => self.client_sends(call, &header, &packet),
+            Direction::FromBroker => self.broker_sends(call, &header, &packet),
+        }
+    }
+
+    /// The next piece of a PUBLISH that comes in pieces.
+    fn stream(&mut self, call: &mut Call<'_>) -> Step {
+        let available = call.rest().len();
+        match &mut self.side_mut(call.from).inside {
+            Inside::Nothing => Step::Part(0),
+            Inside::Forwarding(left) => {
+                let len = available.min(*left);
+                *left -= len;
+                let through = *left == 0;
+                call.out.onward.forward(call.next(len));
+                if through {
+                    self.through(call);
+                    return Step::Done(len);
+                }
+                Step::Part(len)
+            }
+            Inside::Skipping(left, answer) => {
+                let len = available.min(*left);
+                *left -= len;
+                if *left > 0 {
+                    return Step::Part(len);
+                }
+                let answer = std::mem::take(answer);
+                self.side_mut(call.from).inside = Inside::Nothing;
+                self.answer(call, |bytes| bytes.extend_from_slice(&answer));
+                Step::Done(len)
+            }
+        }
+    }
+
+    /// A PUBLISH has passed through: what waited for it follows.
+    fn through(&mut self, call: &mut Call<'_>) {
+        self.side_mut(call.from).inside = Inside::Nothing;
+        let waiting = std::mem::take(&mut self.side_mut(opposite(call.from)).waiting);
+        call.out.onward.make(|bytes| bytes.extend_from_slice(&waiting));
+    }
+
+    /// Writes a packet of the gateway's making to the sender, now or once the packet that it is receiving is through.
+    pub(super) fn answer(&mut self, call: &mut Call<'_>, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.side(opposite(call.from)).is_forwarding() {
+            write(&mut self.side_mut(call.from).waiting);
+        } else {
+            write(&mut call.out.back);
+        }
+    }
+
+    pub(super) fn illegal(&self, violation: Violation, from: Direction) -> End {
+        End::illegal(violation, self.version, from)
+    }
+
+    /// The event of a CONNECT that went on changed: `open` has nowhere to tell it.
+    pub(super) fn tell_of_connect(&mut self, out: &mut Output) {
+        if std::mem::take(&mut self.connect_lowered) {
+            out.events.push(Event {
+                kind: Kind::Rewritten(Rewrite::ConnectLowered),
+                direction: Direction::FromClient,
+                packet_type: PacketType::Connect,
+                topic: None,
+                policy_version: self.terms.policy.version().clone(),
+            });
+        }
+    }
+}
+
+/// The same bounds on what is inside a PUBLISH, and none on its size.
+pub(super) fn unlimited(limits: &Limits) -> Limits {
+    Limits { max_packet_bytes: usize::MAX, ..limits.clone() }
+}
+
+/// The other peer.
+pub(super) const fn opposite(direction: Direction) -> Direction {
+    match direction {
+        Direction::FromClient => Direction::FromBroker,
+        Direction::FromBroker => Direction::FromClient,
+    }
+}
