@@ -17,3 +17,8 @@ fn check(page: &str, written: &str) {
 fn metrics_page() {
     check("metrics.md", &tidegate::metrics::reference());
 }
+
+#[test]
+fn audit_page() {
+    check("audit.md", &tidegate::audit::reference());
+}

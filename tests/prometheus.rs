@@ -7,10 +7,17 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate::enforce::end::{Blame, Cause, End};
+use tidegate::enforce::event::{Event, Kind, Rewrite, Text};
+use tidegate::enforce::output::Counts;
 use tidegate::metrics::{CertificateKind, Metrics, Side, Source};
+use tidegate::mqtt::error::DecodeError;
+use tidegate::mqtt::frame::PacketType;
 use tidegate::mqtt::{Direction, Version};
+use tidegate::policy::Reason;
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/prometheus")
@@ -44,14 +51,24 @@ fn rendered() -> String {
     let _open = (listener.accepted(), listener.half_open(), server.dialled());
     listener.connected(Version::V311);
     listener.refused("max_connections");
-    listener.ended("keep_alive", "client");
     listener.handshake(true, true, Duration::from_millis(2));
     listener.handshake_failed("expired");
     server.dial_failed("timeout");
-    metrics.broker_fault(&server, "malformed");
-    metrics.packets(Version::V50, Direction::FromClient, [(3, 1, 64)]);
-    metrics.refused(Direction::FromClient, 3, "not_authorized");
-    metrics.protocol_error(Direction::FromClient, "[MQTT-3.3.1-4]");
+    let malformed = Cause::Malformed(DecodeError::NullCharacter);
+    metrics.ended(&listener, Some(&server), &End::new(malformed, Blame::Broker));
+    let mut counts = Counts::default();
+    counts.add(3, 64);
+    metrics.packets(Version::V50, Direction::FromClient, &counts);
+    let refused = Kind::Refused { reason: Reason::NotAuthorized, rule: Text::new("default") };
+    for kind in [refused, Kind::Rewritten(Rewrite::TopicNameRestored)] {
+        metrics.event(&Event {
+            kind,
+            direction: Direction::FromClient,
+            packet_type: PacketType::Publish,
+            topic: Some(Text::new("a/b")),
+            policy_version: Arc::from("1"),
+        });
+    }
     metrics.judged(Duration::from_micros(3), 40);
     metrics.certificate_expiry(Side::Listener, "field", CertificateKind::Own, 1_900_000_000);
     let sources = [

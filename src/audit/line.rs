@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use time::OffsetDateTime;
 
+use crate::enforce::event::Text;
+
 /// Longest text that a field keeps; what is longer is cut and the field is named in `cut`.
 pub(super) const MAX_TEXT_BYTES: usize = 4096;
 
@@ -48,6 +50,14 @@ impl Line {
             self.cut.push(key);
         }
         self.escaped(key, value.get(..end).unwrap_or_default());
+    }
+
+    /// Adds a text that is bounded already.
+    pub(super) fn bounded(&mut self, key: &'static str, value: &Text) {
+        if value.is_cut() {
+            self.cut.push(key);
+        }
+        self.text(key, value.as_str());
     }
 
     /// Adds a whole number; nothing where there is none.

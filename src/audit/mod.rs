@@ -5,8 +5,10 @@
 
 mod line;
 mod record;
+mod reference;
 mod sink;
 
 pub use line::Record;
-pub use record::{handshake_failed, not_accepted, started, stopped};
+pub use record::{ConnectionContext, Traffic, ended, handshake_failed, not_accepted, record, started, stopped};
+pub use reference::reference;
 pub use sink::{Full, OpenError, Sink, Totals, Writer, open};

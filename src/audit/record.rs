@@ -1,9 +1,62 @@
 //! What each record holds. Pure: the time comes in, a line comes out.
 
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use data_encoding::HEXLOWER;
 
 use super::line::{Line, Record};
+use crate::enforce::end::End;
+use crate::enforce::event::{Event, Kind};
+use crate::enforce::output::Counts;
+use crate::identity::Identity;
+use crate::mqtt::{Direction, Version};
+
+/// Which connection a record is about.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionContext<'a> {
+    /// Its number; no other connection of the run has it.
+    pub number: u64,
+    /// The client, as far as it is known: listener and address always, Client Identifier and user name from CONNECT on.
+    pub identity: &'a Identity,
+    /// The version that CONNECT settled.
+    pub version: Option<Version>,
+    /// The server that was dialled, as the settings name it.
+    pub server: Option<&'a str>,
+    /// Version of the policy in force.
+    pub policy: &'a str,
+}
+
+/// What went through one connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Control Packets of the client.
+    pub client_packets: u64,
+    /// Their bytes.
+    pub client_bytes: u64,
+    /// Control Packets of the broker.
+    pub broker_packets: u64,
+    /// Their bytes.
+    pub broker_bytes: u64,
+}
+
+impl Traffic {
+    /// Adds what one call of the state machine counted.
+    pub fn add(&mut self, from: Direction, counts: &Counts) {
+        let packets = counts.packets.iter().copied().map(u64::from).sum::<u64>();
+        let bytes = counts.bytes.iter().sum::<u64>();
+        match from {
+            Direction::FromClient => {
+                self.client_packets += packets;
+                self.client_bytes += bytes;
+            }
+            Direction::FromBroker => {
+                self.broker_packets += packets;
+                self.broker_bytes += bytes;
+            }
+        }
+    }
+}
 
 /// The gateway starts; the first record of each run.
 pub fn started(time: SystemTime) -> Record {
@@ -19,10 +72,14 @@ pub fn stopped(time: SystemTime) -> Record {
 
 /// A connection was refused at accept, before anything of it was read.
 pub fn not_accepted(listener: &str, peer: SocketAddr, reason: &'static str, time: SystemTime) -> Record {
-    before_identity("not_accepted", None, listener, peer, reason, time)
+    let mut line = Line::new(time, "not_accepted");
+    line.text("listener", listener);
+    line.display("peer", peer);
+    line.text("reason", reason);
+    line.finish()
 }
 
-/// A TLS (or WebSocket) handshake failed or took too long.
+/// A TLS or WebSocket handshake failed or took too long; that connection has no other record.
 pub fn handshake_failed(
     connection: u64,
     listener: &str,
@@ -30,21 +87,86 @@ pub fn handshake_failed(
     reason: &'static str,
     time: SystemTime,
 ) -> Record {
-    before_identity("handshake_failed", Some(connection), listener, peer, reason, time)
-}
-
-fn before_identity(
-    event: &'static str,
-    connection: Option<u64>,
-    listener: &str,
-    peer: SocketAddr,
-    reason: &'static str,
-    time: SystemTime,
-) -> Record {
-    let mut line = Line::new(time, event);
+    let mut line = Line::new(time, "handshake_failed");
     line.number("connection", connection);
     line.text("listener", listener);
     line.display("peer", peer);
     line.text("reason", reason);
     line.finish()
 }
+
+/// A packet, or one Topic Filter of it, was refused or went on changed.
+pub fn record(context: &ConnectionContext<'_>, event: &Event, time: SystemTime) -> Record {
+    let mut line = connection_line(context, event.kind.label(), time);
+    line.text("direction", direction(event.direction));
+    line.text("packet", event.packet_type.name());
+    if let Some(topic) = &event.topic {
+        line.bounded("topic", topic);
+    }
+    line.text("reason", event.kind.reason_label());
+    match &event.kind {
+        Kind::Refused { rule, .. } => line.bounded("rule", rule),
+        Kind::Rewritten(_) => {}
+    }
+    line.text("policy", &*event.policy_version);
+    line.finish()
+}
+
+/// A connection ended, or its CONNECT was refused: once for each connection whose handshake succeeded.
+pub fn ended(
+    context: &ConnectionContext<'_>,
+    end: &End,
+    traffic: &Traffic,
+    duration: Duration,
+    time: SystemTime,
+) -> Record {
+    let mut line = connection_line(context, "ended", time);
+    line.text("cause", end.cause.label());
+    line.text("blame", end.blame.label());
+    line.text("statement", end.statement);
+    if let Some(rule) = &end.rule {
+        line.bounded("rule", rule);
+    }
+    line.text("policy", context.policy);
+    line.number("duration_ms", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+    line.number("client_packets", traffic.client_packets);
+    line.number("client_bytes", traffic.client_bytes);
+    line.number("broker_packets", traffic.broker_packets);
+    line.number("broker_bytes", traffic.broker_bytes);
+    line.finish()
+}
+
+fn connection_line(context: &ConnectionContext<'_>, event: &'static str, time: SystemTime) -> Line {
+    let identity = context.identity;
+    let mut line = Line::new(time, event);
+    line.number("connection", context.number);
+    line.text("listener", &*identity.listener);
+    line.display("peer", identity.source);
+    line.text("version", context.version.map(version));
+    line.text("client_id", Some(&*identity.client_id).filter(|id| !id.is_empty()));
+    line.text("username", identity.username.as_deref());
+    line.text("common_name", identity.name());
+    if let Some(certificate) = &identity.certificate {
+        line.text("fingerprint", HEXLOWER.encode(&certificate.fingerprint).as_str());
+    }
+    line.text("server", context.server);
+    line
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::V31 => "3.1",
+        Version::V311 => "3.1.1",
+        Version::V50 => "5.0",
+    }
+}
+
+fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::FromClient => "from_client",
+        Direction::FromBroker => "from_broker",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Where records go: a bounded queue and one thread that writes.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -189,7 +189,23 @@ fn append_to(path: &Path) -> io::Result<File> {
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-    options.open(path)
+    let mut file = options.open(path)?;
+    if is_torn(&file, path).unwrap_or(false) {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
+}
+
+/// Whether the file ends within a line, as a crash or a full disk leaves it.
+fn is_torn(file: &File, path: &Path) -> io::Result<bool> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(false);
+    }
+    let (mut readable, mut last) = (File::open(path)?, [0]);
+    readable.seek(SeekFrom::End(-1))?;
+    readable.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 /// Lines on their way to the file.
@@ -348,5 +364,4 @@ impl Pump {
 }
 
 #[cfg(test)]
-#[path = "sink_tests.rs"]
 mod tests;

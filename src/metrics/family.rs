@@ -61,6 +61,8 @@ pub(super) const DIRECTIONS: [&str; 2] = ["from_client", "from_broker"];
 pub(super) const TLS_VERSIONS: [&str; 2] = ["1.2", "1.3"];
 pub(super) const RESUMED: [&str; 2] = ["false", "true"];
 
+const BLAMES: [&str; 3] = ["client", "broker", "gateway"];
+
 const LISTENER: Label = Label { name: "listener", values: Values::Setting("name of a listener") };
 const BROKER: Label = Label { name: "broker", values: Values::Setting("name of a broker") };
 const SERVER: Label = Label { name: "server", values: Values::Setting("`host:port` of one of its servers") };
@@ -104,12 +106,12 @@ pub(super) const CONNECTIONS: Family =
     counter("tidegate_connections_total", &[LISTENER], "Client connections accepted.");
 pub(super) const CONNECTIONS_REFUSED: Family = counter(
     "tidegate_connections_refused_total",
-    &[LISTENER, program("reason", "why")],
-    "Client connections refused before a broker was dialled, TLS handshake failures not counted.",
+    &[LISTENER, program("reason", "the limit at accept, or the cause of a refused CONNECT")],
+    "Client connections refused before a broker was dialled; failed handshakes and protocol errors not counted.",
 );
 pub(super) const CONNECTIONS_ENDED: Family = counter(
     "tidegate_connections_ended_total",
-    &[LISTENER, program("cause", "cause of the end"), closed("blame", &["client", "broker", "gateway"])],
+    &[LISTENER, program("cause", "the causes of audit.md"), closed("blame", &BLAMES)],
     "Client connections ended, by cause and by whose doing it was.",
 );
 pub(super) const CONNECTS: Family =
@@ -144,13 +146,22 @@ pub(super) const PACKET_BYTES: Family =
     counter("tidegate_packet_bytes_total", &[DIRECTION, TYPE, VERSION], "Bytes of those Control Packets.");
 pub(super) const REFUSALS: Family = counter(
     "tidegate_refusals_total",
-    &[DIRECTION, TYPE, program("reason", "why")],
+    &[DIRECTION, TYPE, program("reason", "why, the reasons of `refused` in audit.md")],
     "Control Packets (or one Topic Filter of a SUBSCRIBE) that were refused and not forwarded.",
+);
+pub(super) const REWRITES: Family = counter(
+    "tidegate_rewrites_total",
+    &[DIRECTION, TYPE, program("reason", "why, the reasons of `rewritten` in audit.md")],
+    "Control Packets that went on changed.",
 );
 pub(super) const PROTOCOL_ERRORS: Family = counter(
     "tidegate_protocol_errors_total",
-    &[DIRECTION, program("statement", "the statement of the standard that was broken")],
-    "Malformed Packets and Protocol Errors.",
+    &[
+        closed("blame", &BLAMES),
+        program("error", "what was wrong, the causes for Malformed Packets and Protocol Errors in audit.md"),
+        program("statement", "the clause of the standard that was broken, empty where none has a number"),
+    ],
+    "Connections ended for a Malformed Packet or a Protocol Error.",
 );
 pub(super) const JUDGE_SECONDS: Family = Family {
     name: "tidegate_judge_seconds",
@@ -173,7 +184,7 @@ pub(super) const BROKER_DIAL_FAILURES: Family = counter(
 );
 pub(super) const BROKER_FAULTS: Family = counter(
     "tidegate_broker_faults_total",
-    &[BROKER, program("cause", "cause of the end")],
+    &[BROKER, program("cause", "the causes of audit.md")],
     "Connections ended by the broker's fault: a malformed or illegal packet, a lost connection, silence.",
 );
 pub(super) const CERTIFICATE_EXPIRY: Family = gauge(
@@ -205,7 +216,7 @@ pub(super) const PROCESS_MAX_FDS: Family = gauge("process_max_fds", &[], "Limit 
 pub(super) const PROCESS_THREADS: Family = gauge("process_threads", &[], "Threads of the process (Linux).");
 
 /// Every family, in the order of the reference.
-pub(super) const ALL: [&Family; 33] = [
+pub(super) const ALL: [&Family; 34] = [
     &CONNECTIONS_OPEN,
     &CONNECTIONS_HALF_OPEN,
     &CONNECTIONS,
@@ -220,6 +231,7 @@ pub(super) const ALL: [&Family; 33] = [
     &PACKETS,
     &PACKET_BYTES,
     &REFUSALS,
+    &REWRITES,
     &PROTOCOL_ERRORS,
     &JUDGE_SECONDS,
     &BUFFERED_BYTES,

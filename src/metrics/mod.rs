@@ -23,6 +23,10 @@ pub use family::{AcceptError, CertificateKind, Side};
 pub use reference::reference;
 pub use series::{ListenerMetrics, Open, ServerMetrics};
 
+use crate::enforce::end::{Blame, Cause, End};
+use crate::enforce::event::{Event, Kind};
+use crate::enforce::output::Counts;
+use crate::mqtt::frame::PacketType;
 use crate::mqtt::{Direction, Version};
 use family::{DIRECTIONS, Family, PACKET_TYPES, VERSIONS};
 use reading::Reading;
@@ -70,6 +74,7 @@ pub struct Metrics {
     /// By version, direction and packet type number less one.
     packets: [[[PacketSeries; 15]; 2]; 3],
     refusals: IntCounterVec,
+    rewrites: IntCounterVec,
     protocol_errors: IntCounterVec,
     broker_faults: IntCounterVec,
     certificate_expiry: IntGaugeVec,
@@ -100,6 +105,7 @@ impl Metrics {
         Ok(Self {
             packets: packet_series(&registry)?,
             refusals: counters(&registry, &family::REFUSALS)?,
+            rewrites: counters(&registry, &family::REWRITES)?,
             protocol_errors: counters(&registry, &family::PROTOCOL_ERRORS)?,
             broker_faults: counters(&registry, &family::BROKER_FAULTS)?,
             certificate_expiry: gauges(&registry, &family::CERTIFICATE_EXPIRY)?,
@@ -127,9 +133,8 @@ impl Metrics {
         self.servers.get(&key).cloned().ok_or_else(|| MetricsError::Unknown(format!("{broker} {server}")))
     }
 
-    /// Adds packets that one connection received: (type number of the standard, packets, bytes) of each type that
-    /// came at all.
-    pub fn packets(&self, version: Version, from: Direction, counts: impl IntoIterator<Item = (u8, u64, u64)>) {
+    /// Adds packets that one connection received; call it once per wake-up.
+    pub fn packets(&self, version: Version, from: Direction, counts: &Counts) {
         let [v31, v311, v50] = &self.packets;
         let [client, broker] = match version {
             Version::V31 => v31,
@@ -140,29 +145,39 @@ impl Metrics {
             Direction::FromClient => client,
             Direction::FromBroker => broker,
         };
-        for (number, packets, bytes) in counts {
-            if let Some(series) = usize::from(number).checked_sub(1).and_then(|index| series.get(index)) {
-                series.packets.inc_by(packets);
-                series.bytes.inc_by(bytes);
-            }
+        // Index 0 of the counts is no packet type.
+        let counted = counts.packets.iter().zip(&counts.bytes).skip(1);
+        for (series, (&packets, &bytes)) in series.iter().zip(counted).filter(|(_, (packets, _))| **packets > 0) {
+            series.packets.inc_by(u64::from(packets));
+            series.bytes.inc_by(bytes);
         }
     }
 
-    /// One packet (or one Topic Filter) refused; `packet_type` is the number of the standard.
-    pub fn refused(&self, from: Direction, packet_type: u8, reason: &'static str) {
-        let index = usize::from(packet_type).checked_sub(1);
-        let name = index.and_then(|index| PACKET_TYPES.get(index)).copied().unwrap_or("none");
-        add(&self.refusals, &[direction_label(from), name, reason]);
+    /// One packet (or one Topic Filter) refused or rewritten.
+    pub fn event(&self, event: &Event) {
+        let family = match event.kind {
+            Kind::Refused { .. } => &self.refusals,
+            Kind::Rewritten(_) => &self.rewrites,
+        };
+        add(
+            family,
+            &[direction_label(event.direction), packet_type_label(event.packet_type), event.kind.reason_label()],
+        );
     }
 
-    /// One Malformed Packet or Protocol Error.
-    pub fn protocol_error(&self, from: Direction, statement: &'static str) {
-        add(&self.protocol_errors, &[direction_label(from), statement]);
-    }
-
-    /// One connection that ended by the broker's fault.
-    pub fn broker_fault(&self, server: &ServerMetrics, cause: &'static str) {
-        add(&self.broker_faults, &[server.broker(), cause]);
+    /// One connection ended, or its CONNECT was refused; `server` is where the broker was dialled.
+    pub fn ended(&self, listener: &ListenerMetrics, server: Option<&ServerMetrics>, end: &End) {
+        let (cause, blame) = (end.cause.label(), end.blame.label());
+        listener.ended(cause, blame);
+        if matches!(end.cause, Cause::Malformed(_) | Cause::Illegal(_)) {
+            add(&self.protocol_errors, &[blame, cause, end.statement.unwrap_or_default()]);
+        }
+        if matches!(end.cause, Cause::Refused(_) | Cause::Version | Cause::KeepAliveZero) {
+            listener.refused(cause);
+        }
+        if let (Blame::Broker, Some(server)) = (end.blame, server) {
+            add(&self.broker_faults, &[server.broker(), cause]);
+        }
     }
 
     /// `elapsed` went into decoding and judging these many packets: one sample.
@@ -244,6 +259,11 @@ fn direction_label(from: Direction) -> &'static str {
         Direction::FromClient => client,
         Direction::FromBroker => broker,
     }
+}
+
+fn packet_type_label(packet_type: PacketType) -> &'static str {
+    let place = PacketType::ALL.into_iter().position(|known| known == packet_type);
+    place.and_then(|place| PACKET_TYPES.get(place)).copied().unwrap_or_default()
 }
 
 fn packet_series(registry: &Registry) -> Result<[[[PacketSeries; 15]; 2]; 3], MetricsError> {

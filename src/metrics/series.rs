@@ -63,13 +63,12 @@ impl ListenerMetrics {
         }
     }
 
-    /// A connection was refused before any broker was dialled.
+    /// A connection was refused at accept. A refused CONNECT is counted by [`super::Metrics::ended`].
     pub fn refused(&self, reason: &'static str) {
         add(&self.families.refused, &[&self.name, reason]);
     }
 
-    /// A connection ended; `blame` is `client`, `broker` or `gateway`.
-    pub fn ended(&self, cause: &'static str, blame: &'static str) {
+    pub(super) fn ended(&self, cause: &'static str, blame: &'static str) {
         add(&self.families.ended, &[&self.name, cause, blame]);
     }
 
@@ -80,6 +79,15 @@ impl ListenerMetrics {
         let series = if resumed { again } else { full };
         series.inc();
         self.handshake_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Shows these reasons of [`ListenerMetrics::handshake_failed`] from the start, at zero: Prometheus sees no increase
+    /// in a series that begins at one.
+    pub fn expect_handshake_failures(&self, reasons: impl IntoIterator<Item = &'static str>) {
+        for reason in reasons {
+            // Asking for the series makes it.
+            let _ = self.families.handshake_failures.get_metric_with_label_values(&[self.name.as_str(), reason]);
+        }
     }
 
     /// A TLS handshake failed.

@@ -1,10 +1,36 @@
 use std::collections::BTreeSet;
 
-use super::family::{ALL, Kind, Values};
+use super::family::{ALL, Values};
 use super::*;
+use crate::enforce::end::Violation;
+use crate::enforce::event::{Rewrite, Text};
+use crate::mqtt::error::DecodeError;
+use crate::policy::Reason;
 
 fn metrics() -> Metrics {
     Metrics::new(["field", "office"], [("plant", "10.0.0.1:1883"), ("plant", "10.0.0.2:1883")]).unwrap()
+}
+
+fn end(cause: Cause, blame: Blame) -> End {
+    End { statement: Some("[MQTT-3.3.1-4]"), ..End::new(cause, blame) }
+}
+
+fn event(kind: Kind, topic: &str) -> Event {
+    Event {
+        kind,
+        direction: Direction::FromClient,
+        packet_type: PacketType::Subscribe,
+        topic: Some(Text::new(topic)),
+        policy_version: Arc::from("1"),
+    }
+}
+
+fn counts(packets: &[(u8, usize)]) -> Counts {
+    let mut counts = Counts::default();
+    for &(number, bytes) in packets {
+        counts.add(number, bytes);
+    }
+    counts
 }
 
 /// Touches every family once.
@@ -13,17 +39,17 @@ fn touch(metrics: &Metrics) {
     let _open = (listener.accepted(), listener.half_open());
     listener.connected(Version::V50);
     listener.refused("max_connections");
-    listener.ended("keep_alive", "client");
     listener.handshake(true, false, Duration::from_millis(3));
     listener.handshake_failed("expired");
     listener.accept_failed(&std::io::Error::from_raw_os_error(24));
     let server = metrics.server("plant", "10.0.0.1:1883").unwrap();
     let _dialled = server.dialled();
     server.dial_failed("refused");
-    metrics.broker_fault(&server, "malformed");
-    metrics.packets(Version::V311, Direction::FromClient, [(3, 2, 128)]);
-    metrics.refused(Direction::FromClient, 3, "no_grant");
-    metrics.protocol_error(Direction::FromClient, "MQTT-3.3.1-4");
+    metrics.ended(&listener, Some(&server), &end(Cause::Malformed(DecodeError::NullCharacter), Blame::Broker));
+    metrics.ended(&listener, None, &end(Cause::Version, Blame::Client));
+    metrics.packets(Version::V311, Direction::FromClient, &counts(&[(3, 64)]));
+    metrics.event(&event(Kind::Refused { reason: Reason::NotAuthorized, rule: Text::new("default") }, "a/b"));
+    metrics.event(&event(Kind::Rewritten(Rewrite::TopicNameRestored), "a/b"));
     metrics.judged(Duration::from_micros(1), 10);
     metrics.certificate_expiry(Side::Listener, "field", CertificateKind::Own, 1_900_000_000);
     for source in [
@@ -56,7 +82,7 @@ fn every_family_is_shown_and_every_family_shown_is_in_the_reference() {
 fn names_keep_the_conventions() {
     for family in ALL {
         let total = family.name.ends_with("_total");
-        assert_eq!(total, matches!(family.kind, Kind::Counter), "{}", family.name);
+        assert_eq!(total, matches!(family.kind, family::Kind::Counter), "{}", family.name);
         assert!(family.name.starts_with("tidegate_") || family.name.starts_with("process_"), "{}", family.name);
         assert!(family.help.ends_with('.'), "{}", family.name);
     }
@@ -68,8 +94,8 @@ fn what_was_counted_is_what_is_shown() {
     let listener = metrics.listener("field").unwrap();
     let open = (listener.accepted(), listener.accepted());
     drop(open.1);
-    metrics.packets(Version::V50, Direction::FromBroker, [(3, 2, 100), (4, 1, 4), (0, 9, 9), (16, 9, 9)]);
-    metrics.packets(Version::V50, Direction::FromBroker, [(3, 1, 50)]);
+    metrics.packets(Version::V50, Direction::FromBroker, &counts(&[(3, 40), (3, 60), (4, 4), (0, 9)]));
+    metrics.packets(Version::V50, Direction::FromBroker, &counts(&[(3, 50)]));
     let server = metrics.server("plant", "10.0.0.2:1883").unwrap();
     server.dial_failed("timeout");
     metrics.show(Source::BufferedBytes, || 4096).unwrap();
@@ -134,8 +160,65 @@ fn one_batch_in_so_many_is_timed() {
 }
 
 #[test]
+fn expected_failures_are_shown_at_zero() {
+    let metrics = metrics();
+    metrics.listener("field").unwrap().expect_handshake_failures(["expired", "revoked"]);
+    let text = metrics.render().unwrap();
+    assert!(
+        text.contains("tidegate_tls_handshake_failures_total{listener=\"field\",reason=\"revoked\"} 0\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_source_is_shown_once() {
     let metrics = metrics();
     metrics.show(Source::BufferedBytes, || 1).unwrap();
     assert!(metrics.show(Source::BufferedBytes, || 2).is_err());
+}
+
+#[test]
+fn an_end_is_counted_by_cause_and_by_fault() {
+    let metrics = metrics();
+    let (listener, server) = (metrics.listener("field").unwrap(), metrics.server("plant", "10.0.0.1:1883").unwrap());
+    metrics.ended(&listener, Some(&server), &end(Cause::Illegal(Violation::SecondConnack), Blame::Broker));
+    metrics.ended(&listener, Some(&server), &End::new(Cause::KeepAlive, Blame::Client));
+    metrics.ended(&listener, None, &End::new(Cause::Refused(Reason::Banned), Blame::Client));
+    metrics.event(&event(Kind::Refused { reason: Reason::Qos, rule: Text::new("cap") }, "a"));
+    let text = metrics.render().unwrap();
+    for line in [
+        r#"tidegate_connections_ended_total{blame="broker",cause="second_connack",listener="field"} 1"#,
+        r#"tidegate_connections_ended_total{blame="client",cause="keep_alive",listener="field"} 1"#,
+        r#"tidegate_connections_refused_total{listener="field",reason="banned"} 1"#,
+        r#"tidegate_protocol_errors_total{blame="broker",error="second_connack",statement="[MQTT-3.3.1-4]"} 1"#,
+        r#"tidegate_broker_faults_total{broker="plant",cause="second_connack"} 1"#,
+        r#"tidegate_refusals_total{direction="from_client",reason="qos",type="subscribe"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} not in\n{text}");
+    }
+}
+
+#[test]
+fn text_of_a_peer_is_in_no_series_and_makes_none() {
+    let metrics = metrics();
+    touch(&metrics);
+    let listener = metrics.listener("field").unwrap();
+    let hostile = |number: u32| format!("hostile-{number}\"}} 1\n");
+    let one_of_each = |number: u32| {
+        let rule = Text::new(&hostile(number));
+        for reason in Reason::ALL {
+            metrics.event(&event(Kind::Refused { reason, rule: rule.clone() }, &hostile(number)));
+            let rule = Some(rule.clone());
+            metrics.ended(&listener, None, &End { rule, ..End::new(Cause::Refused(reason), Blame::Client) });
+        }
+        for &error in DecodeError::ALL {
+            metrics.ended(&listener, None, &end(Cause::Malformed(error), Blame::Client));
+        }
+    };
+    one_of_each(0);
+    let series = metrics.render().unwrap().lines().count();
+    (1..100).for_each(one_of_each);
+    let text = metrics.render().unwrap();
+    assert_eq!(text.lines().count(), series, "more of the same traffic makes no more series");
+    assert!(!text.contains("hostile"), "{text}");
 }

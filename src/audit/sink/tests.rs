@@ -53,6 +53,18 @@ fn records_arrive_in_order_and_all_are_written_at_the_end() {
 }
 
 #[test]
+fn a_line_that_a_crash_left_unfinished_is_not_glued_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    fs::write(&file, "{\"time\":\"2026").unwrap();
+    let (sink, writer) = open(&settings(&file, OnFull::Block, 4)).unwrap();
+    sink.try_send(record(1)).unwrap();
+    assert_eq!(writer.finish(SOON).written, 1);
+    let expected = format!("{{\"time\":\"2026\n{}\n", record(1).as_str());
+    assert_eq!(fs::read_to_string(&file).unwrap(), expected);
+}
+
+#[test]
 fn a_new_file_is_not_for_everyone_to_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.jsonl");

@@ -1,0 +1,159 @@
+//! Writes `docs/audit.md`.
+
+use std::fmt::Write;
+
+use super::line::MAX_TEXT_BYTES;
+use crate::enforce::end::{Cause, Violation};
+use crate::enforce::event::{Rewrite, Text};
+use crate::mqtt::error::DecodeError;
+use crate::policy::Reason;
+
+/// Every `event`, and when it is written.
+pub(super) const EVENTS: [(&str, &str); 7] = [
+    ("started", "The gateway starts. The first record of each run."),
+    ("not_accepted", "A connection was refused at accept, before anything of it was read: a limit was reached."),
+    ("handshake_failed", "A TLS or WebSocket handshake failed or took too long. That connection has no other record."),
+    ("refused", "A packet, or one Topic Filter of a SUBSCRIBE, was refused and not forwarded; the connection goes on."),
+    ("rewritten", "A packet went on changed."),
+    ("ended", "A connection ended, or its CONNECT was refused. Once for each connection whose handshake succeeded."),
+    ("stopped", "The gateway ends in good order. The last record of such a run."),
+];
+
+/// Every field, in the order of a line.
+pub(super) const FIELDS: [(&str, &str); 27] = [
+    ("time", "UTC, RFC 3339 with milliseconds."),
+    ("event", "Which of the events above."),
+    ("program", "Version of tidegate."),
+    ("connection", "Number of the connection; no other of the run has it."),
+    ("listener", "Name of the listener, from the settings."),
+    ("peer", "Address and port of the client."),
+    ("version", "`3.1`, `3.1.1` or `5.0`, once CONNECT has settled it."),
+    ("client_id", "Client Identifier. Absent before CONNECT, and where the client leaves the choice to the broker."),
+    ("username", "User name of CONNECT: a claim of the client."),
+    ("common_name", "Common Name of the verified client certificate, when it has exactly one."),
+    ("fingerprint", "SHA-256 of the verified client certificate, in hex."),
+    ("server", "The broker's server that was dialled, from the settings."),
+    ("direction", "`from_client` or `from_broker`: who sent the packet."),
+    ("packet", "Type of the packet, as the standard writes it."),
+    ("topic", "Topic Name, or the refused Topic Filter."),
+    ("reason", "Why; see below."),
+    ("cause", "Why the connection ended; see below."),
+    ("blame", "Whose doing it was: `client`, `broker` or `gateway`."),
+    ("statement", "The clause of the standard that was broken."),
+    ("rule", "Id of the rule or limit that decided."),
+    ("policy", "Version of the policy in force."),
+    ("duration_ms", "From accept to the end, in milliseconds."),
+    ("client_packets", "Control Packets received from the client."),
+    ("client_bytes", "Their bytes, TLS and WebSocket not counted."),
+    ("broker_packets", "Control Packets received from the broker."),
+    ("broker_bytes", "Their bytes."),
+    ("cut", "Names of the fields whose text was too long and is cut, with commas between them."),
+];
+
+const HEAD: &str = "\
+# Audit records
+
+One line of JSON per event, appended to the `[audit] file`; without one, to the log at level info with target `audit`.
+Written from the code by `UPDATE_GOLDEN=1 cargo test --test golden_observe`; do not edit.
+
+- A field that does not apply is absent. Fields may be added; those here keep their names and meanings.
+- No password, key or payload is ever recorded.
+- Quotes, backslashes, control characters (C0, DEL, C1), line and paragraph separators, marks of writing direction and
+  other invisible characters are written as JSON escapes, so that nothing of a peer's text acts on a terminal or breaks a line.
+";
+
+const SINK: &str = "\
+## When it can't be written
+
+The queue between connections and file is bounded (`max_queue`). With `on_full = \"block\"`, the default, nothing is lost:
+a connection that has an event waits for room and meanwhile reads from neither side, and a failed write is tried again
+each second. With `on_full = \"drop\"` the event is lost and counted in `tidegate_audit_events_dropped_total`. At the end
+of the gateway the queue is written out and the file synced. On SIGHUP the file is opened anew, for log rotation; the old
+one stays in use if that fails.
+";
+
+/// The page that `docs/audit.md` holds.
+pub fn reference() -> String {
+    let mut page = HEAD.to_owned();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        page,
+        "- Topics and rules are cut at {} bytes, other texts at {MAX_TEXT_BYTES}; `cut` then names the field.\n",
+        Text::MAX_BYTES
+    );
+    table(&mut page, "Events", ["event", "when"], EVENTS);
+    table(&mut page, "Fields, in their order", ["field", "what"], FIELDS);
+    let _ = writeln!(page, "## Reasons\n");
+    list(&mut page, "Of `refused`", Reason::ALL.map(Reason::label));
+    list(&mut page, "Of `rewritten`", Rewrite::ALL.map(Rewrite::label));
+    let _ = writeln!(page);
+    table(&mut page, "Causes", ["cause", "what"], causes().iter().map(|cause| (cause.label(), meaning(cause))));
+    let _ = writeln!(page, "- For a refused CONNECT and, in 3.1, a refused Topic Filter: the reason, as of `refused`.");
+    list(&mut page, "For a Protocol Error", Violation::ALL.map(Violation::label));
+    list(&mut page, "For a Malformed Packet", DecodeError::ALL.iter().map(|error| error.label()));
+    let _ = write!(page, "\n{SINK}");
+    page
+}
+
+fn table<'t>(
+    page: &mut String,
+    title: &str,
+    [left, right]: [&str; 2],
+    rows: impl IntoIterator<Item = (&'t str, &'t str)>,
+) {
+    let _ = writeln!(page, "## {title}\n\n| {left} | {right} |\n|---|---|");
+    for (name, text) in rows {
+        let _ = writeln!(page, "| `{name}` | {text} |");
+    }
+    page.push('\n');
+}
+
+fn list<'t>(page: &mut String, title: &str, words: impl IntoIterator<Item = &'t str>) {
+    let words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    let _ = writeln!(page, "- {title}: {}.", words.join(", "));
+}
+
+/// The causes that have no reason of their own inside. [`meaning`] does not compile when one is new: add it here too.
+fn causes() -> [Cause; 15] {
+    [
+        Cause::ClientDisconnect,
+        Cause::BrokerDisconnect,
+        Cause::ClientLost,
+        Cause::BrokerLost,
+        Cause::BrokerUnreachable,
+        Cause::RefusedByBroker,
+        Cause::Version,
+        Cause::KeepAliveZero,
+        Cause::KeepAlive,
+        Cause::PacketDeadline,
+        Cause::ConnectDeadline,
+        Cause::ConnackDeadline,
+        Cause::WriteDeadline,
+        Cause::ShutDown,
+        Cause::Overload,
+    ]
+}
+
+fn meaning(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::ClientDisconnect => "The client said goodbye.",
+        Cause::BrokerDisconnect => "The broker said goodbye (5.0).",
+        Cause::ClientLost => "The client's side is gone without a DISCONNECT.",
+        Cause::BrokerLost => "The broker's side is gone.",
+        Cause::BrokerUnreachable => "No server of the broker could be reached.",
+        Cause::RefusedByBroker => "The broker answered CONNECT with a failure.",
+        Cause::Malformed(_) => "A packet does not decode.",
+        Cause::Illegal(_) => "A packet may not be sent in this state.",
+        Cause::Version => "The protocol level is unknown or not accepted here.",
+        Cause::Refused(_) => "CONNECT was refused.",
+        Cause::FilterRefused(_) => "A Topic Filter was refused, and 3.1 has no answer for that.",
+        Cause::KeepAliveZero => "A Keep Alive of zero, where the listener refuses it.",
+        Cause::KeepAlive => "Nothing came for one and a half times the Keep Alive.",
+        Cause::PacketDeadline => "A started packet was not finished in time.",
+        Cause::ConnectDeadline => "No CONNECT came in time.",
+        Cause::ConnackDeadline => "No CONNACK came in time.",
+        Cause::WriteDeadline => "A peer did not take in time what was written to it.",
+        Cause::ShutDown => "The gateway stops.",
+        Cause::Overload => "A bound of the gateway's own was reached.",
+    }
+}
