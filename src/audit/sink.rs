@@ -134,8 +134,9 @@ impl Sink {
         }
     }
 
-    /// Hands a record over and waits for room, whatever `on_full` says. Cancelled, the record is lost and not counted.
+    /// Hands a record over and, with [`OnFull::Block`], waits for room. Cancelled, the record is lost and not counted.
     pub async fn send(&self, record: Record) {
+        let Err(Full(record)) = self.try_send(record) else { return };
         if self.queue.send(Message::Record(record)).await.is_err() {
             self.shared.lose(1);
         }

@@ -119,6 +119,11 @@ impl ServerMetrics {
         &self.broker
     }
 
+    /// The server, as the settings name it.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// A dial succeeded; the connection is open until the value is dropped.
     pub fn dialled(&self) -> Open {
         self.dials.inc();
