@@ -14,6 +14,9 @@ use super::settings::{
     Settings,
 };
 use super::tables::{BrokerTable, BrokerTlsTable, CertificateTable, Clients, Gateway, ListenerTable, ServerTlsTable};
+use crate::enforce::Terms;
+use crate::mqtt;
+use crate::policy::Policy;
 
 /// The settings of a file; none when a problem leaves too little to make them.
 pub(super) fn settings(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Option<Settings> {
@@ -29,6 +32,7 @@ struct Process {
     limits: Limits,
     deadlines: Deadlines,
     keep_alive: KeepAlive,
+    policy: Arc<Policy>,
 }
 
 fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>) -> Option<Settings> {
@@ -37,6 +41,7 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
         limits: gateway.limits.clone().over(Limits::default()),
         deadlines: gateway.deadlines.clone().over(Deadlines::default()),
         keep_alive: gateway.keep_alive.clone().over(KeepAlive::default()),
+        policy: policy.clone().unwrap_or_else(|| Arc::new(Policy::new("", Vec::new()))),
     };
     names(&gateway, reading);
     binds(&gateway, reading);
@@ -52,8 +57,8 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
         .filter_map(|table| listener(table, &gateway, &process, &brokers, reading))
         .map(Arc::new)
         .collect();
-    policy?;
     Some(Settings {
+        policy: policy?,
         listeners,
         brokers,
         admin: gateway.admin.bind.map(|bind| bind.value),
@@ -67,7 +72,7 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
     })
 }
 
-fn policy(gateway: &Gateway, reading: &mut Reading, problems: &mut Vec<Problem>) -> Option<policy::PolicyTable> {
+fn policy(gateway: &Gateway, reading: &mut Reading, problems: &mut Vec<Problem>) -> Option<Arc<Policy>> {
     let Some(folder) = gateway.policies.first() else {
         if !reading.problems.iter().any(|problem| problem.message.starts_with("`policies`")) {
             let message = "no policy: nothing would be permitted".to_owned();
@@ -81,7 +86,7 @@ fn policy(gateway: &Gateway, reading: &mut Reading, problems: &mut Vec<Problem>)
     if folder.value.as_os_str().is_empty() {
         return None;
     }
-    policy::load(&folder.value, (&reading.source, &folder.span), problems)
+    policy::load(&folder.value, (&reading.source, &folder.span), problems).map(Arc::new)
 }
 
 /// Names are unique among listeners and among brokers; one of each name is used.
@@ -229,12 +234,39 @@ fn listener(
         broker: broker?,
         tls: tls.flatten(),
         websocket: table.websocket.as_ref().map(|websocket| websocket.value.clone()),
-        versions: values(&table.versions),
+        terms: Arc::new(terms(table, &own_limits, &own_deadlines, process)),
         tcp: table.tcp.clone(),
         deadlines: own_deadlines,
-        keep_alive: table.keep_alive.clone().over(process.keep_alive.clone()),
         limits: own_limits,
     })
+}
+
+fn terms(table: &ListenerTable, limits: &Limits, deadlines: &Deadlines, process: &Process) -> Terms {
+    let keep_alive = table.keep_alive.clone().over(process.keep_alive.clone());
+    let packets = mqtt::Limits {
+        max_packet_bytes: limits.max_packet_bytes,
+        max_connect_bytes: limits.max_connect_bytes,
+        max_control_bytes: limits.max_control_bytes,
+        max_client_id_bytes: limits.max_client_id_bytes,
+        max_topic_bytes: limits.max_topic_bytes,
+        max_topic_levels: limits.max_topic_levels,
+        max_user_properties: limits.max_user_properties,
+        max_filters: limits.max_filters,
+        refuse_control_characters: limits.refuse_control_characters,
+    };
+    Terms {
+        versions: values(&table.versions),
+        max_keep_alive: keep_alive.max,
+        zero_keep_alive: keep_alive.zero,
+        receive_maximum: limits.receive_maximum,
+        topic_alias_maximum: limits.topic_alias_maximum,
+        max_subscriptions: limits.max_subscriptions,
+        stream_threshold_bytes: limits.stream_threshold_bytes,
+        max_buffered_bytes: limits.max_buffered_bytes,
+        packet_deadline: deadlines.packet,
+        connack_deadline: deadlines.connack,
+        ..Terms::new(packets, Arc::clone(&process.policy))
+    }
 }
 
 fn plain_listener(table: &ListenerTable, span: &Range<usize>, reading: &mut Reading) {

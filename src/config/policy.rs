@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::kinds::{Flag, Words, label, optional, required, word};
 use super::problem::{self, Problem, Source};
 use super::read::{Located, Reading, read_text, settings};
+use crate::policy::Policy;
 
 /// The file of a policy folder that holds its rules.
 const FILE: &str = "policy.toml";
@@ -34,11 +35,7 @@ impl Words for Mode {
 }
 
 /// Reads the policy of a folder that `by` names.
-pub(super) fn load(
-    folder: &Path,
-    by: (&Arc<Source>, &Range<usize>),
-    problems: &mut Vec<Problem>,
-) -> Option<PolicyTable> {
+pub(super) fn load(folder: &Path, by: (&Arc<Source>, &Range<usize>), problems: &mut Vec<Problem>) -> Option<Policy> {
     let (naming, span) = by;
     let path = folder.join(FILE);
     let source = match super::open(&path) {
@@ -59,7 +56,9 @@ pub(super) fn load(
         weigh(&table, &mut reading);
     }
     problems.append(&mut reading.problems);
-    Some(table)
+    let permits_all = table.permit_all.as_ref().is_some_and(|permit_all| permit_all.value);
+    let version = &table.version.as_ref()?.value;
+    Some(if permits_all { Policy::permit_all(version) } else { Policy::new(version, Vec::new()) })
 }
 
 fn weigh(table: &PolicyTable, reading: &mut Reading) {

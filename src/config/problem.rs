@@ -222,6 +222,11 @@ impl Problems {
         Self(problems)
     }
 
+    /// All of them.
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.0
+    }
+
     /// Each of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()

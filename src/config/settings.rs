@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::kinds::{Flag, KeepAliveSeconds, Words, address, count, duration, optional, seconds, size, url_path, word};
 use super::problem::{self, Problem, Severity, Source};
 use super::read::{Located, settings};
+use crate::enforce::{Terms, ZeroKeepAlive};
 use crate::mqtt::Version;
+use crate::policy::Policy;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -31,6 +33,8 @@ pub struct Settings {
     pub log: Log,
     /// Bounds on the whole process; those of a listener are in [`Listener::limits`].
     pub limits: Limits,
+    /// Who may do what.
+    pub policy: Arc<Policy>,
     /// How long open exchanges may take to end after SIGTERM.
     pub drain: Duration,
     /// What deserves saying and is no error, by file and place.
@@ -63,15 +67,13 @@ pub struct Listener {
     pub tls: Option<ServerTls>,
     /// MQTT over WebSocket; none is MQTT straight over TCP or TLS.
     pub websocket: Option<WebSocket>,
-    /// Protocol versions that are accepted.
-    pub versions: Vec<Version>,
+    /// What it imposes on connections: packet limits, versions, Keep Alive, policy.
+    pub terms: Arc<Terms>,
     /// The sockets of its clients.
     pub tcp: Tcp,
     /// How long each step may take.
     pub deadlines: Deadlines,
-    /// What Keep Alive a client may ask for.
-    pub keep_alive: KeepAlive,
-    /// Bounds on its packets and connections.
+    /// Bounds on its connections; those on packets are in [`Listener::terms`] too.
     pub limits: Limits,
 }
 
@@ -226,23 +228,12 @@ settings! {
 
 settings! {
     /// What Keep Alive a client may ask for. A client that is silent for one and a half times its Keep Alive is gone.
-    pub struct KeepAlive {
+    pub(super) struct KeepAlive {
         /// The longest. A 5.0 client that asks for more is told this one as Server Keep Alive; a 3.x client can't be told, and is held to it all the same.
         max: u16 = u16::MAX, KeepAliveSeconds;
         /// What a Keep Alive of zero gets: `allow` switches the check off as the standard says (TCP keepalive still ends dead peers), `replace` treats it as `max`, `refuse` refuses the connection.
         zero: ZeroKeepAlive = ZeroKeepAlive::Allow, word();
     }
-}
-
-/// What a Keep Alive of zero, which switches the mechanism off, gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ZeroKeepAlive {
-    /// Taken: the standard permits it.
-    Allow,
-    /// Treated as the longest permitted.
-    Replace,
-    /// The connection is refused.
-    Refuse,
 }
 
 impl Words for ZeroKeepAlive {

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::read::{Key, Table as _};
 use super::*;
+use crate::enforce::{Terms, ZeroKeepAlive};
 use crate::mqtt::Version;
 
 /// A folder with a policy and files that look like certificates.
@@ -71,10 +72,13 @@ fn the_smallest_secure_start_is_taken() {
     assert!(tls.resumption && tls.alpn.is_empty() && tls.crl.is_empty());
     assert_eq!(tls.min_version, TlsVersion::V12);
     assert!(listener.websocket.is_none());
-    assert_eq!(listener.versions, [Version::V31, Version::V311, Version::V50]);
+    assert_eq!(listener.terms.versions, [Version::V31, Version::V311, Version::V50]);
     assert_eq!(listener.limits.max_packet_bytes, 16 << 20);
     assert_eq!(listener.deadlines.connect, Duration::from_secs(15));
-    assert_eq!((listener.keep_alive.max, listener.keep_alive.zero), (65_535, ZeroKeepAlive::Allow));
+    assert_eq!((listener.terms.max_keep_alive, listener.terms.zero_keep_alive), (65_535, ZeroKeepAlive::Allow));
+    assert!(settings.policy.permits_all());
+    assert_eq!(&**settings.policy.version(), "7");
+    assert!(Arc::ptr_eq(&settings.policy, &listener.terms.policy));
     assert_eq!((settings.admin, settings.audit.file, settings.audit.on_full), (None, None, OnFull::Block));
     let kinds: Vec<Kind> = settings.warnings.iter().map(|warning| warning.kind).collect();
     assert_eq!(kinds, [Kind::Unsafe], "that of the policy");
@@ -108,7 +112,8 @@ max = "1h"
     assert_eq!(settings.limits.max_filters, 8);
     assert_eq!(listener.deadlines.dial, Duration::from_secs(1));
     assert_eq!(settings.drain, Duration::from_secs(3));
-    assert_eq!((listener.keep_alive.max, listener.keep_alive.zero), (3600, ZeroKeepAlive::Refuse));
+    assert_eq!((listener.terms.max_keep_alive, listener.terms.zero_keep_alive), (3600, ZeroKeepAlive::Refuse));
+    assert_eq!((listener.terms.limits.max_filters, listener.terms.limits.max_topic_levels), (7, 9));
 }
 
 #[test]
@@ -254,4 +259,23 @@ fn hints_are_near() {
     for (word, expected) in cases {
         assert_eq!(read::nearest(word, known.into_iter()), expected, "{word}");
     }
+}
+
+#[test]
+fn the_terms_of_the_smallest_start_are_the_documented_defaults() {
+    let settings = taken("");
+    let terms = &settings.listeners[0].terms;
+    let limits = Limits::default();
+    let documented = Terms::new(terms.limits.clone(), Arc::clone(&settings.policy));
+    assert_eq!(terms.versions, documented.versions);
+    assert_eq!(terms.max_keep_alive, documented.max_keep_alive);
+    assert_eq!(terms.zero_keep_alive, documented.zero_keep_alive);
+    assert_eq!(terms.receive_maximum, documented.receive_maximum);
+    assert_eq!(terms.topic_alias_maximum, documented.topic_alias_maximum);
+    assert_eq!(terms.max_subscriptions, documented.max_subscriptions);
+    assert_eq!(terms.stream_threshold_bytes, documented.stream_threshold_bytes);
+    assert_eq!(terms.max_buffered_bytes, documented.max_buffered_bytes);
+    assert_eq!(terms.packet_deadline, documented.packet_deadline);
+    assert_eq!(terms.connack_deadline, documented.connack_deadline);
+    assert_eq!(terms.limits.max_packet_bytes, limits.max_packet_bytes);
 }
