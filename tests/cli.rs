@@ -1,0 +1,140 @@
+//! The program as it is called: exit codes, what goes where, and what can be read by programs.
+
+#![expect(clippy::unwrap_used, reason = "a test program: a panic is its way to fail")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn tidegate(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tidegate")).args(arguments).env_remove("TIDEGATE_LOG").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A folder with settings, policy, CA and the gateway's certificate.
+fn plant() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    fs::create_dir(folder.path().join("policy")).unwrap();
+    write("policy/policy.toml", "version = \"1\"\npermit_all = true\n");
+    let ca_key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    ca.distinguished_name.push(DnType::CommonName, "Field CA");
+    write("ca.pem", &ca.self_signed(&ca_key).unwrap().pem());
+    let issuer = Issuer::new(ca, ca_key);
+    let key = KeyPair::generate().unwrap();
+    let gateway = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    write("gateway.pem", &gateway.signed_by(&key, &issuer).unwrap().pem());
+    write("gateway.key", &key.serialize_pem());
+    private(&folder.path().join("gateway.key"));
+    write("gateway.toml", SETTINGS);
+    folder
+}
+
+fn private(key: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+const SETTINGS: &str = r#"
+policies = ["policy"]
+
+[[listener]]
+name = "field"
+bind = "127.0.0.1:0"
+broker = "plant"
+tls.certificate = "gateway.pem"
+tls.key = "gateway.key"
+tls.client_ca = "ca.pem"
+
+[[broker]]
+name = "plant"
+servers = ["127.0.0.1:1883"]
+"#;
+
+fn check(folder: &TempDir, more: &[&str]) -> Output {
+    let path = folder.path().join("gateway.toml");
+    tidegate(&[&["check", "-c", path.to_str().unwrap()], more].concat())
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    for (arguments, holds) in [
+        (vec!["--version"], concat!("tidegate ", env!("CARGO_PKG_VERSION"))),
+        (vec!["--help"], "Exit codes"),
+        (vec!["check", "--help"], "/etc/tidegate/gateway.toml"),
+    ] {
+        let output = tidegate(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(text(&output.stdout).contains(holds), "{arguments:?}");
+        assert!(text(&output.stdout).lines().all(|line| line.len() <= 80), "{arguments:?}");
+        assert!(output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_two() {
+    for arguments in [vec![], vec!["chek"], vec!["check", "--jsn"], vec!["check", "-c"]] {
+        let output = tidegate(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        assert!(text(&output.stderr).contains("--help"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn good_settings_are_zero() {
+    let folder = plant();
+    let output = check(&folder, &[]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.ends_with("gateway.toml: can be run: 1 listener, 1 broker; 1 warning\n"), "{said}");
+    let answer: Value = serde_json::from_slice(&check(&folder, &["--json"]).stdout).unwrap();
+    assert_eq!(answer["ok"], true);
+    assert_eq!(answer["problems"][0]["kind"], "unsafe");
+}
+
+#[test]
+fn problems_are_one() {
+    let folder = plant();
+    fs::write(folder.path().join("gateway.toml"), SETTINGS.replace("broker = \"plant\"", "broker = \"plan\"")).unwrap();
+    let output = check(&folder, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("did you mean `plant`?"));
+    let answer: Value = serde_json::from_slice(&check(&folder, &["--json"]).stdout).unwrap();
+    assert_eq!(answer["ok"], false);
+    let problem = &answer["problems"][0];
+    assert_eq!((problem["kind"].as_str(), problem["line"].as_u64()), (Some("unknown_name"), Some(7)));
+}
+
+#[test]
+fn certificates_and_keys_are_checked_and_shown_where_the_settings_name_them() {
+    let folder = plant();
+    fs::write(folder.path().join("gateway.key"), KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    fs::write(folder.path().join("ca.pem"), "").unwrap();
+    let output = check(&folder, &["--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines: Vec<u64> = answer["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|problem| problem["severity"] == "error")
+        .map(|problem| problem["line"].as_u64().unwrap())
+        .collect();
+    assert_eq!(lines, [9, 10], "{answer:#}");
+}
+
+#[test]
+fn no_settings_are_three() {
+    let output = tidegate(&["check", "-c", "/nowhere/gateway.toml"]);
+    assert_eq!(output.status.code(), Some(3));
+}
