@@ -163,6 +163,14 @@ impl<'a> Properties<'a> {
     /// No properties.
     pub const NONE: Self = Self { block: &[] };
 
+    /// Judges a block, without its length, as it would stand in a packet from `direction`.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn new(block: &'a [u8], place: Place, direction: Direction, limits: &Limits) -> Result<Self, DecodeError> {
+        Self::judge(block, &Rules { place, direction, limits }, |_| {})
+    }
+
     /// Reads a Property Length and so many bytes, judges them, and shows each property to `each`.
     #[inline]
     pub(super) fn read(

@@ -1,0 +1,4 @@
+//! A broker's stream, MQTT 3.1.1.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzz::broker_stream_v311(data));

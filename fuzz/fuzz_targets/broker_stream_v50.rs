@@ -1,0 +1,4 @@
+//! A broker's stream, MQTT 5.0.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzz::broker_stream_v50(data));

@@ -1,0 +1,4 @@
+//! The first packet.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzz::connect(data));

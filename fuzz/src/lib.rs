@@ -1,0 +1,35 @@
+//! What each fuzz target holds its input to. `tests/corpus.rs` and `tests/codec_properties.rs` call the same functions on
+//! stable.
+
+mod oracle;
+mod stream;
+mod topics;
+
+use tidegate::mqtt::{Direction, Version};
+
+macro_rules! targets {
+    ($($name:ident => $body:expr;)+) => {
+        $(
+            #[doc = concat!("The target `", stringify!($name), "`.")]
+            pub fn $name(data: &[u8]) {
+                let body: fn(&[u8]) = $body;
+                body(data);
+            }
+        )+
+
+        /// Every target by its name.
+        pub const TARGETS: &[(&str, fn(&[u8]))] = &[$((stringify!($name), $name),)+];
+    };
+}
+
+targets! {
+    client_stream_v31 => |data| stream::judge(Version::V31, Direction::FromClient, data);
+    client_stream_v311 => |data| stream::judge(Version::V311, Direction::FromClient, data);
+    client_stream_v50 => |data| stream::judge(Version::V50, Direction::FromClient, data);
+    broker_stream_v31 => |data| stream::judge(Version::V31, Direction::FromBroker, data);
+    broker_stream_v311 => |data| stream::judge(Version::V311, Direction::FromBroker, data);
+    broker_stream_v50 => |data| stream::judge(Version::V50, Direction::FromBroker, data);
+    connect => stream::connect;
+    topic_algebra => topics::compare;
+    oracle_v311 => oracle::compare;
+}
