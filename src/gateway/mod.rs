@@ -1,3 +1,187 @@
-//! Placeholder.
+//! The running gateway: the only sockets, tasks and clock.
+//!
+//! Not here: what is permitted (`policy`) and what a packet means for its connection (`enforce`). Read [`run`] first,
+//! then `connection.rs` for one client's way from accept to the end, and `relay.rs` for that of a packet.
 
 pub mod admin;
+mod admission;
+mod buffered;
+mod build;
+mod connection;
+mod listener;
+mod record;
+mod relay;
+mod scratch;
+mod shared;
+mod socket;
+mod transport;
+mod upstream;
+mod websocket;
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use crate::audit;
+use crate::config::Settings;
+use crate::metrics::MetricsError;
+use crate::tls::error::TlsError;
+use admin::Health;
+use build::Gateway;
+use listener::Listener;
+
+/// What connections get to close after the last of them was told to.
+const CLOSING: Duration = Duration::from_secs(3);
+
+/// Between two signs of life.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// What the audit writer gets to write what is queued.
+const AUDIT_FLUSH: Duration = Duration::from_secs(5);
+
+/// Why the gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Certificates, keys or lists that can't be used.
+    #[error("TLS of {owner} `{name}` can't be set up: {}", list(problems))]
+    Tls {
+        /// `listener` or `broker`.
+        owner: &'static str,
+        /// Its name.
+        name: String,
+        /// Every problem found.
+        problems: Vec<TlsError>,
+    },
+    /// An address that can't be listened on.
+    #[error("can't listen on {address} for `{name}`")]
+    Bind {
+        /// The listener's name, or `admin`.
+        name: String,
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The audit file.
+    #[error(transparent)]
+    Audit(#[from] audit::OpenError),
+    /// The metrics.
+    #[error("metrics can't be made")]
+    Metrics(#[from] MetricsError),
+    /// The system refused something else that the gateway can't do without.
+    #[error("{what}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn list(problems: &[TlsError]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Runs the gateway until SIGTERM or SIGINT, and drains it then.
+///
+/// # Errors
+/// When it can't start; once it runs, nothing stops it but a signal.
+pub fn run(settings: &Settings) -> Result<(), Error> {
+    socket::raise_descriptor_limit();
+    let (audit, writer) = audit::open(&settings.audit)?;
+    let result = start(settings, audit);
+    let totals = writer.finish(AUDIT_FLUSH);
+    tracing::info!(audit_written = totals.written, audit_dropped = totals.dropped, "stopped");
+    result
+}
+
+fn start(settings: &Settings, audit: audit::Sink) -> Result<(), Error> {
+    let gateway = Gateway::build(settings, audit)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::System { what: "can't start the runtime", source })?;
+    runtime.block_on(serve(gateway, settings.drain))
+}
+
+async fn serve(gateway: Gateway, drain: Duration) -> Result<(), Error> {
+    let mut signals = Signals::new().map_err(|source| Error::System { what: "can't catch signals", source })?;
+    let listeners = gateway.ports.iter().map(|(port, address)| Listener::bind(Arc::clone(port), *address));
+    let listeners: Vec<Listener> = listeners.collect::<Result<_, _>>()?;
+    let _admin = gateway.serve_admin()?;
+
+    let (drain_at, draining) = watch::channel(None);
+    let (alive, mut all_gone) = mpsc::channel::<()>(1);
+    let accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| tokio::spawn(listener.accept(Arc::clone(&gateway.shared), draining.clone(), alive.clone())))
+        .collect();
+    drop((alive, draining));
+    gateway.shared.audit.send(audit::started(SystemTime::now())).await;
+    for (port, _) in &gateway.ports {
+        gateway.health.listening(&port.name, true);
+    }
+    let heart = tokio::spawn(beat(Arc::clone(&gateway.health)));
+    tracing::info!(listeners = accepting.len(), "ready");
+
+    signals.wait_for_stop(&gateway.shared.audit).await;
+    tracing::info!(grace = ?drain, "stopping");
+    gateway.health.drain();
+    // Nobody listens where no connection was ever accepted and no listener is left.
+    let _ = drain_at.send(Some(Instant::now() + drain));
+    for task in accepting {
+        let _ = task.await;
+    }
+    tokio::select! {
+        gone = timeout(drain + CLOSING, all_gone.recv()) => {
+            if gone.is_err() {
+                tracing::warn!("connections that did not end in time are cut");
+            }
+        }
+        () = signals.wait_for_stop(&gateway.shared.audit) => tracing::warn!("stopped at once by a second signal"),
+    }
+    heart.abort();
+    gateway.shared.audit.send(audit::stopped(SystemTime::now())).await;
+    Ok(())
+}
+
+/// Shows that the data path's runtime still turns.
+async fn beat(health: Arc<Health>) {
+    let mut tick = tokio::time::interval(BEAT);
+    loop {
+        tick.tick().await;
+        health.beat(Instant::now());
+    }
+}
+
+/// What the operator says by signal.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT; SIGHUP meanwhile opens the audit file anew.
+    async fn wait_for_stop(&mut self, audit: &audit::Sink) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => audit.reopen(),
+            }
+        }
+    }
+}

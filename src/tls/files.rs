@@ -133,9 +133,20 @@ fn readable_by_all(_: &Path) -> bool {
     false
 }
 
+/// What ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryKind {
+    /// A certificate of the gateway's own.
+    Certificate,
+    /// A revocation list.
+    RevocationList,
+}
+
 /// When something that the gateway lives on ends; for metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expiry {
+    /// What it is.
+    pub kind: ExpiryKind,
     /// The file.
     pub file: PathBuf,
     /// The certificate's end, or the revocation list's next update.

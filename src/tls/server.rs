@@ -14,7 +14,7 @@ use rustls::{RootCertStore, ServerConfig};
 use super::MinVersion;
 use super::error::{Moment, TlsError, Warning};
 use super::files;
-pub use super::files::Expiry;
+pub use super::files::{Expiry, ExpiryKind};
 use super::provider;
 use super::trust::{self, Trust};
 use super::verify::Guard;
@@ -136,7 +136,8 @@ impl ServerSettings {
         for settings in &self.certificates {
             match files::own(provider, &settings.certificate, &settings.key, now, warnings) {
                 Ok(own) => {
-                    expiries.push(Expiry { file: settings.certificate.clone(), at: own.not_after });
+                    let file = settings.certificate.clone();
+                    expiries.push(Expiry { kind: ExpiryKind::Certificate, file, at: own.not_after });
                     resolver.add(settings, &own, warnings);
                 }
                 Err(error) => errors.push(error),

@@ -11,7 +11,7 @@ use rustls::server::WebPkiClientVerifier;
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 use super::error::{Moment, Problem, TlsError, Warning};
-use super::files::{self, Expiry};
+use super::files::{self, Expiry, ExpiryKind};
 use super::name::distinguished_name;
 
 /// DER of an OBJECT IDENTIFIER begins with this.
@@ -62,7 +62,12 @@ impl Trust {
 
     /// When the lists end.
     pub(super) fn expiries(&self) -> impl Iterator<Item = Expiry> {
-        self.revocations.iter().map(|list| Expiry { file: list.file.clone(), at: list.next_update })
+        let expiry = |list: &Revocations| Expiry {
+            kind: ExpiryKind::RevocationList,
+            file: list.file.clone(),
+            at: list.next_update,
+        };
+        self.revocations.iter().map(expiry)
     }
 
     /// Read the lists of `files` and hold them against the CAs.

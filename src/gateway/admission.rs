@@ -1,0 +1,307 @@
+//! How many connections there may be: in all, by listener, by source address and prefix, and half open.
+//!
+//! Every count is held by a [`Slot`] and falls when that is dropped, whatever ended the connection. The tables hold only
+//! sources that have a connection now, so the bound on connections bounds them too.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Bounds on the connections of one listener, or of the whole process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) max_connections: usize,
+    /// Connections whose CONNECT has not been permitted yet.
+    pub(super) max_half_open: usize,
+    pub(super) max_per_address: usize,
+    pub(super) max_half_open_per_address: usize,
+    pub(super) max_per_prefix: usize,
+    pub(super) ipv4_prefix_bits: u8,
+    pub(super) ipv6_prefix_bits: u8,
+}
+
+/// Which bound a new connection would break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Process,
+    ProcessHalfOpen,
+    Listener,
+    ListenerHalfOpen,
+    Address,
+    AddressHalfOpen,
+    Prefix,
+}
+
+impl Refusal {
+    /// A short stable name, for records and metrics.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Process => "max_connections",
+            Self::ProcessHalfOpen => "max_half_open",
+            Self::Listener => "listener_max_connections",
+            Self::ListenerHalfOpen => "listener_max_half_open",
+            Self::Address => "max_connections_per_address",
+            Self::AddressHalfOpen => "max_half_open_per_address",
+            Self::Prefix => "max_connections_per_prefix",
+        }
+    }
+}
+
+/// The connections of the whole process.
+#[derive(Debug)]
+pub(super) struct Process {
+    max_connections: usize,
+    max_half_open: usize,
+    count: Mutex<Count>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    open: usize,
+    half_open: usize,
+}
+
+/// The connections of one listener.
+#[derive(Debug)]
+pub(super) struct Door {
+    process: Arc<Process>,
+    bounds: Bounds,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: Count,
+    by_address: HashMap<IpAddr, Count>,
+    by_prefix: HashMap<IpAddr, usize>,
+}
+
+/// The place of one connection; gives it back when dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    door: Arc<Door>,
+    address: IpAddr,
+    half_open: bool,
+}
+
+impl Process {
+    pub(super) fn new(max_connections: usize, max_half_open: usize) -> Self {
+        Self { max_connections, max_half_open, count: Mutex::default() }
+    }
+
+    fn enter(&self) -> Result<(), Refusal> {
+        let mut count = lock(&self.count);
+        if count.open >= self.max_connections {
+            return Err(Refusal::Process);
+        }
+        if count.half_open >= self.max_half_open {
+            return Err(Refusal::ProcessHalfOpen);
+        }
+        count.open += 1;
+        count.half_open += 1;
+        Ok(())
+    }
+
+    fn settle(&self) {
+        let mut count = lock(&self.count);
+        count.half_open = count.half_open.saturating_sub(1);
+    }
+
+    fn leave(&self, half_open: bool) {
+        lock(&self.count).leave(half_open);
+    }
+}
+
+impl Door {
+    pub(super) fn new(process: Arc<Process>, bounds: Bounds) -> Self {
+        Self { process, bounds, counts: Mutex::default() }
+    }
+
+    /// A place for a connection from `address`, half open until [`Slot::settle`].
+    ///
+    /// # Errors
+    /// The bound that is reached; nothing is counted then.
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Slot, Refusal> {
+        let address = address.to_canonical();
+        self.process.enter()?;
+        let entered = lock(&self.counts).enter(&self.bounds, address);
+        if let Err(refusal) = entered {
+            self.process.leave(true);
+            return Err(refusal);
+        }
+        Ok(Slot { door: Arc::clone(self), address, half_open: true })
+    }
+}
+
+impl Counts {
+    fn enter(&mut self, bounds: &Bounds, address: IpAddr) -> Result<(), Refusal> {
+        let prefix = bounds.prefix(address);
+        let of_address = self.by_address.get(&address).copied().unwrap_or_default();
+        let of_prefix = self.by_prefix.get(&prefix).copied().unwrap_or_default();
+        let reached = [
+            (self.all.open >= bounds.max_connections, Refusal::Listener),
+            (self.all.half_open >= bounds.max_half_open, Refusal::ListenerHalfOpen),
+            (of_address.open >= bounds.max_per_address, Refusal::Address),
+            (of_address.half_open >= bounds.max_half_open_per_address, Refusal::AddressHalfOpen),
+            (of_prefix >= bounds.max_per_prefix, Refusal::Prefix),
+        ];
+        if let Some((_, refusal)) = reached.into_iter().find(|(is_reached, _)| *is_reached) {
+            return Err(refusal);
+        }
+        self.all.enter();
+        self.by_address.entry(address).or_default().enter();
+        *self.by_prefix.entry(prefix).or_default() += 1;
+        Ok(())
+    }
+
+    fn settle(&mut self, address: IpAddr) {
+        self.all.half_open = self.all.half_open.saturating_sub(1);
+        if let Some(count) = self.by_address.get_mut(&address) {
+            count.half_open = count.half_open.saturating_sub(1);
+        }
+    }
+
+    fn leave(&mut self, bounds: &Bounds, address: IpAddr, half_open: bool) {
+        self.all.leave(half_open);
+        if let Entry::Occupied(mut entry) = self.by_address.entry(address) {
+            entry.get_mut().leave(half_open);
+            if entry.get().open == 0 {
+                entry.remove();
+            }
+        }
+        if let Entry::Occupied(mut entry) = self.by_prefix.entry(bounds.prefix(address)) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
+impl Count {
+    fn enter(&mut self) {
+        self.open += 1;
+        self.half_open += 1;
+    }
+
+    fn leave(&mut self, half_open: bool) {
+        self.open = self.open.saturating_sub(1);
+        self.half_open = self.half_open.saturating_sub(usize::from(half_open));
+    }
+}
+
+impl Bounds {
+    fn prefix(&self, address: IpAddr) -> IpAddr {
+        match address {
+            IpAddr::V4(v4) => {
+                let mask = u32::MAX.checked_shl(32_u32.saturating_sub(self.ipv4_prefix_bits.into())).unwrap_or(0);
+                Ipv4Addr::from_bits(v4.to_bits() & mask).into()
+            }
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(128_u32.saturating_sub(self.ipv6_prefix_bits.into())).unwrap_or(0);
+                Ipv6Addr::from_bits(v6.to_bits() & mask).into()
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// The connection's CONNECT is permitted: it is half open no longer.
+    pub(super) fn settle(&mut self) {
+        if std::mem::take(&mut self.half_open) {
+            self.door.process.settle();
+            lock(&self.door.counts).settle(self.address);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.door.process.leave(self.half_open);
+        lock(&self.door.counts).leave(&self.door.bounds, self.address, self.half_open);
+    }
+}
+
+/// A count is whole after each statement, so one left by a panic is still right.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        max_connections: 6,
+        max_half_open: 4,
+        max_per_address: 3,
+        max_half_open_per_address: 2,
+        max_per_prefix: 5,
+        ipv4_prefix_bits: 24,
+        ipv6_prefix_bits: 56,
+    };
+
+    fn door(max_connections: usize, max_half_open: usize) -> Arc<Door> {
+        Arc::new(Door::new(Arc::new(Process::new(max_connections, max_half_open)), BOUNDS))
+    }
+
+    fn settled(door: &Arc<Door>, address: &str) -> Result<Slot, Refusal> {
+        let mut slot = door.enter(address.parse().unwrap())?;
+        slot.settle();
+        Ok(slot)
+    }
+
+    fn refusal(result: Result<Slot, Refusal>) -> Refusal {
+        result.unwrap_err()
+    }
+
+    #[test]
+    fn each_bound_refuses_the_connection_that_would_break_it() {
+        let door = door(100, 100);
+        let _half: Vec<_> = (0..2).map(|_| door.enter("10.0.0.1".parse().unwrap()).unwrap()).collect();
+        assert_eq!(refusal(door.enter("10.0.0.1".parse().unwrap())), Refusal::AddressHalfOpen);
+        let _more: Vec<_> = (2..4).map(|n| door.enter(IpAddr::from([10, 0, 0, n])).unwrap()).collect();
+        assert_eq!(refusal(door.enter("10.0.0.9".parse().unwrap())), Refusal::ListenerHalfOpen);
+        drop(_half);
+        let _settled: Vec<_> = (0..3).map(|_| settled(&door, "10.0.0.5").unwrap()).collect();
+        assert_eq!(refusal(door.enter("10.0.0.5".parse().unwrap())), Refusal::Address);
+        assert_eq!(refusal(door.enter("10.0.0.6".parse().unwrap())), Refusal::Prefix);
+        let _other = settled(&door, "10.0.1.1").unwrap();
+        assert_eq!(refusal(door.enter("10.0.2.1".parse().unwrap())), Refusal::Listener);
+    }
+
+    #[test]
+    fn the_process_bounds_hold_over_its_listeners() {
+        let process = Arc::new(Process::new(3, 2));
+        let (one, two) = (Arc::new(Door::new(Arc::clone(&process), BOUNDS)), Arc::new(Door::new(process, BOUNDS)));
+        let _first = one.enter("10.0.0.1".parse().unwrap()).unwrap();
+        let mut second = two.enter("10.0.0.1".parse().unwrap()).unwrap();
+        assert_eq!(refusal(one.enter("10.0.0.2".parse().unwrap())), Refusal::ProcessHalfOpen);
+        second.settle();
+        let _third = settled(&one, "10.0.0.2").unwrap();
+        assert_eq!(refusal(two.enter("10.0.0.3".parse().unwrap())), Refusal::Process);
+    }
+
+    #[test]
+    fn a_dropped_slot_leaves_nothing_behind() {
+        let door = door(100, 100);
+        let half = door.enter("::ffff:10.0.0.1".parse().unwrap()).unwrap();
+        let full = settled(&door, "2001:db8::1").unwrap();
+        drop((half, full));
+        let counts = lock(&door.counts);
+        assert_eq!((counts.all.open, counts.all.half_open), (0, 0));
+        assert!(counts.by_address.is_empty() && counts.by_prefix.is_empty());
+        let process = lock(&door.process.count);
+        assert_eq!((process.open, process.half_open), (0, 0));
+    }
+
+    #[test]
+    fn ipv6_neighbours_share_a_prefix() {
+        let prefix = |text: &str| BOUNDS.prefix(text.parse().unwrap());
+        assert_eq!(prefix("2001:db8:0:1::1"), prefix("2001:db8:0:2::2"));
+        assert_ne!(prefix("2001:db8:0:100::1"), prefix("2001:db8:0:200::1"));
+        let whole = Bounds { ipv4_prefix_bits: 0, ..BOUNDS };
+        assert_eq!(whole.prefix("10.0.0.1".parse().unwrap()), whole.prefix("192.168.0.1".parse().unwrap()));
+    }
+}

@@ -1,0 +1,236 @@
+//! One client's connection from accept to the end: handshake, CONNECT, dial, relay, goodbye.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::net::TcpStream;
+use tokio::time::{timeout, timeout_at};
+
+use super::admission::Slot;
+use super::buffered::Buffered;
+use super::record::Recorder;
+use super::relay::{Ended, Relay};
+use super::shared::{Drain, Port, Shared};
+use super::socket;
+use super::transport::{Input, Transport};
+use super::upstream::Dialled;
+use super::websocket::WebSocket;
+use crate::enforce::end::{Blame, Cause, End};
+use crate::enforce::output::Output;
+use crate::enforce::{self, Accepted, Connection, Terms};
+use crate::identity::{Certificate, Identity};
+use crate::tls::session::Session;
+
+/// How long a peer has to take the last bytes and to close.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A client that has been accepted.
+pub(super) struct Newcomer {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) slot: Slot,
+}
+
+/// A client whose CONNECT is permitted, and the broker that waits for it.
+struct Opened {
+    connection: Connection,
+    client: Transport,
+    dialled: Dialled,
+    /// The CONNECT, as the broker gets it.
+    connect: Vec<u8>,
+    /// What the client sent behind its CONNECT.
+    early: Vec<u8>,
+}
+
+/// Why a client got no relay, and what it is still told.
+enum Setback {
+    /// The handshake of TLS or WebSocket failed, or took too long.
+    Handshake { reason: &'static str, client: Option<Transport> },
+    /// The CONNECT was not permitted, or did not come, or led nowhere.
+    Connect { end: End, identity: Box<Identity>, client: Transport, reply: Vec<u8> },
+}
+
+/// Serves one client to the end.
+pub(super) async fn serve(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut drain: Drain) {
+    let Newcomer { stream, peer, mut slot } = newcomer;
+    let _open = port.metrics.accepted();
+    let half_open = port.metrics.half_open();
+    let accepted = Instant::now();
+    let mut recorder = Recorder::new(Arc::clone(&shared), Arc::clone(&port), accepted);
+    let mut buffered = Buffered::new(Arc::clone(&shared.buffered));
+    let opening = Opening { port: &port, recorder: &mut recorder, buffered: &mut buffered, accepted };
+    // Boxed, and gone before the relay begins: an idle connection does not carry what its opening needed.
+    let opened = Box::pin(opening.run(stream, peer)).await;
+    drop(half_open);
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(setback) => return Box::pin(refuse(setback, peer, recorder)).await,
+    };
+    slot.settle();
+    let Opened { connection, client, dialled, connect, early } = *opened;
+    // Counted as open at the server until the end.
+    let Dialled { transport: broker, open: _open_upstream, metrics: _ } = dialled;
+    let mut relay = Relay::new(connection, client, broker, early, recorder, buffered, port.deadlines.write);
+    let end = relay_until_end(&mut relay, connect, &mut drain).await;
+    Box::pin(close(relay.into_ended(end))).await;
+}
+
+async fn relay_until_end(relay: &mut Relay, connect: Vec<u8>, drain: &mut Drain) -> End {
+    if let Err(end) = relay.send_connect(&connect).await {
+        return end;
+    }
+    drop(connect);
+    loop {
+        tokio::select! {
+            biased;
+            end = relay.run() => return end,
+            Ok(()) = drain.changed() => {
+                if let Some(deadline) = *drain.borrow_and_update() {
+                    relay.drain(deadline);
+                }
+            }
+        }
+    }
+}
+
+/// The steps from accept to a broker that waits for CONNECT.
+struct Opening<'o> {
+    port: &'o Port,
+    recorder: &'o mut Recorder,
+    buffered: &'o mut Buffered,
+    accepted: Instant,
+}
+
+impl Opening<'_> {
+    async fn run(self, stream: TcpStream, peer: SocketAddr) -> Result<Box<Opened>, Setback> {
+        let mut early = Vec::new();
+        let deadline = self.accepted + self.port.deadlines.handshake;
+        let mut client = self.transport(stream).map_err(|reason| Setback::Handshake { reason, client: None })?;
+        let shaken = timeout_at(deadline.into(), shake_hands(&mut client, &mut early)).await;
+        match shaken.unwrap_or(Err("timeout")).and_then(|()| self.certificate(&client)) {
+            Ok(certificate) => {
+                let identity = Identity::new(Arc::clone(&self.port.name), peer, certificate);
+                self.recorder.shaken(client.tls());
+                self.connect(client, early, identity).await
+            }
+            Err(reason) => Err(Setback::Handshake { reason, client: Some(client) }),
+        }
+    }
+
+    fn transport(&self, stream: TcpStream) -> Result<Transport, &'static str> {
+        socket::configure(&stream, &self.port.tcp).map_err(|_| "io")?;
+        let tls = match &self.port.tls {
+            Some(tls) => Some(Session::server(Arc::clone(&tls.config)).map_err(|_| "internal")?),
+            None => None,
+        };
+        Ok(Transport::new(stream, tls, self.port.upgrade.clone().map(WebSocket::new)))
+    }
+
+    /// Looks at the client's certificate, resumed session or not.
+    fn certificate(&self, client: &Transport) -> Result<Option<Certificate>, &'static str> {
+        let (Some(port), Some(session)) = (&self.port.tls, client.tls()) else { return Ok(None) };
+        let admitted = port.guard.admit(session.peer_certificates(), SystemTime::now());
+        admitted.map_err(|failure| failure.label())
+    }
+
+    /// Awaits CONNECT, asks for permission, and dials.
+    async fn connect(
+        self,
+        mut client: Transport,
+        mut bytes: Vec<u8>,
+        identity: Identity,
+    ) -> Result<Box<Opened>, Setback> {
+        let deadline = self.accepted + self.port.deadlines.connect;
+        let awaited = timeout_at(
+            deadline.into(),
+            await_connect(&self.port.terms, &mut client, &mut bytes, &identity, self.buffered),
+        )
+        .await;
+        let late = Err((End::new(Cause::ConnectDeadline, Blame::Client), Vec::new()));
+        let accepted = match awaited.unwrap_or(late) {
+            Ok(accepted) => accepted,
+            Err((end, reply)) => return Err(Setback::Connect { end, identity: Box::new(identity), client, reply }),
+        };
+        let Accepted { mut connection, consumed, rewritten } = *accepted;
+        self.recorder.connected(connection.version());
+        match self.port.upstream.dial(self.port.deadlines.dial).await {
+            Ok(dialled) => {
+                self.recorder.dialled(Arc::clone(&dialled.metrics));
+                let early = bytes.split_off(consumed.min(bytes.len()));
+                let connect = rewritten.unwrap_or(bytes);
+                Ok(Box::new(Opened { connection, client, dialled, connect, early }))
+            }
+            Err(_) => {
+                let mut output = Output::default();
+                let end = connection.close(Cause::BrokerUnreachable, &mut output);
+                let identity = Box::new(connection.identity().clone());
+                Err(Setback::Connect { end, identity, client, reply: output.back })
+            }
+        }
+    }
+}
+
+/// Reads until there is a whole CONNECT, and asks for permission.
+async fn await_connect(
+    terms: &Arc<Terms>,
+    client: &mut Transport,
+    bytes: &mut Vec<u8>,
+    identity: &Identity,
+    buffered: &mut Buffered,
+) -> Result<Box<Accepted>, (End, Vec<u8>)> {
+    loop {
+        match enforce::open(Instant::now(), bytes, terms, identity) {
+            enforce::Opening::Accepted(accepted) => return Ok(accepted),
+            enforce::Opening::Refused { reply, end } => return Err((end, reply)),
+            enforce::Opening::More => {}
+        }
+        let read = client.read_into(bytes).await;
+        if !matches!(read, Ok(Input::Wire(_) | Input::Plain)) {
+            return Err((End::new(Cause::ClientLost, Blame::Client), Vec::new()));
+        }
+        if !buffered.set(bytes.capacity()) {
+            return Err((End::new(Cause::Overload, Blame::Gateway), Vec::new()));
+        }
+    }
+}
+
+/// TLS handshake and WebSocket upgrade; MQTT that comes with their last bytes is in `early`.
+async fn shake_hands(client: &mut Transport, early: &mut Vec<u8>) -> Result<(), &'static str> {
+    while client.is_handshaking() || !client.is_upgraded() {
+        match client.read_into(early).await {
+            Ok(Input::Wire(_) | Input::Plain) => {}
+            Ok(Input::End) => return Err("closed"),
+            Err(error) => return Err(error.label()),
+        }
+    }
+    Ok(())
+}
+
+/// Tells a client that it gets no relay, and closes.
+async fn refuse(setback: Setback, peer: SocketAddr, recorder: Recorder) {
+    let (client, reply) = match setback {
+        Setback::Handshake { reason, client } => {
+            recorder.handshake_failed(peer, reason).await;
+            (client, Vec::new())
+        }
+        Setback::Connect { end, identity, client, reply } => {
+            recorder.ended(&identity, &end).await;
+            (Some(client), reply)
+        }
+    };
+    if let Some(mut client) = client {
+        // A client that takes no answer in time gets none.
+        let _ = timeout(GOODBYE, client.finish(&reply)).await;
+    }
+}
+
+/// Closes both sides of a relay. The broker gets no DISCONNECT but the client's own, so that it publishes the Will.
+async fn close(ended: Ended) {
+    let Ended { end, connection, mut client, mut broker, recorder } = ended;
+    recorder.ended(connection.identity(), &end).await;
+    drop(connection);
+    let goodbyes = async { tokio::join!(client.finish(&[]), broker.finish(&[])) };
+    // A peer that does not take the last bytes in time does without.
+    let _ = timeout(GOODBYE, goodbyes).await;
+}

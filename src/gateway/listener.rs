@@ -1,0 +1,89 @@
+//! Accepting clients at one address.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+use super::Error;
+use super::connection::{self, Newcomer};
+use super::shared::{Drain, Port, Shared};
+use super::socket;
+use crate::audit;
+use crate::metrics::AcceptError;
+
+/// After a failed accept, the first wait; each further failure doubles it.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest wait after a failed accept: what was short (descriptors, memory) comes back when connections end.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// One bound address.
+pub(super) struct Listener {
+    socket: TcpListener,
+    port: Arc<Port>,
+}
+
+impl Listener {
+    pub(super) fn bind(port: Arc<Port>, address: SocketAddr) -> Result<Self, Error> {
+        let socket =
+            socket::listen(address).map_err(|source| Error::Bind { name: port.name.to_string(), address, source })?;
+        tracing::info!(listener = %port.name, %address, tls = port.tls.is_some(), "listening");
+        Ok(Self { socket, port })
+    }
+
+    /// Accepts until the gateway drains. `alive` is held by every connection, so that the last one to end can be awaited.
+    pub(super) async fn accept(self, shared: Arc<Shared>, mut drain: Drain, alive: mpsc::Sender<()>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = drain.changed() => return,
+                accepted = self.socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    pause = FIRST_PAUSE;
+                    self.admit(stream, peer, &shared, &drain, &alive).await;
+                }
+                Err(error) => {
+                    // A client that was gone before it was accepted is no reason to make the next one wait.
+                    if self.port.metrics.accept_failed(&error) != AcceptError::Aborted {
+                        tracing::warn!(listener = %self.port.name, %error, ?pause, "accept failed, waiting");
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn admit(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        shared: &Arc<Shared>,
+        drain: &Drain,
+        alive: &mpsc::Sender<()>,
+    ) {
+        match self.port.door.enter(peer.ip()) {
+            Ok(slot) => {
+                let newcomer = Newcomer { stream, peer, slot };
+                let (port, shared, drain, alive) =
+                    (Arc::clone(&self.port), Arc::clone(shared), drain.clone(), alive.clone());
+                tokio::spawn(async move {
+                    connection::serve(newcomer, port, shared, drain).await;
+                    drop(alive);
+                });
+            }
+            Err(refusal) => {
+                drop(stream);
+                self.port.metrics.refused(refusal.label());
+                let record = audit::not_accepted(&self.port.name, peer, refusal.label(), SystemTime::now());
+                shared.audit.send(record).await;
+            }
+        }
+    }
+}

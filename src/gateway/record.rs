@@ -1,0 +1,133 @@
+//! What one connection tells metrics and audit, and the waiting when the audit queue is full.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::shared::{Port, Shared};
+use crate::audit::{self, ConnectionContext, Full, Record, Traffic};
+use crate::enforce::end::End;
+use crate::enforce::event::Event;
+use crate::enforce::output::Counts;
+use crate::identity::Identity;
+use crate::metrics::ServerMetrics;
+use crate::mqtt::{Direction, Version};
+use crate::tls::session::Session;
+
+/// One connection's voice.
+pub(super) struct Recorder {
+    shared: Arc<Shared>,
+    port: Arc<Port>,
+    number: u64,
+    accepted: Instant,
+    version: Option<Version>,
+    server: Option<Arc<ServerMetrics>>,
+    traffic: Traffic,
+    waiting: VecDeque<Record>,
+    sending: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Recorder {
+    pub(super) fn new(shared: Arc<Shared>, port: Arc<Port>, accepted: Instant) -> Self {
+        Self {
+            number: shared.next_number(),
+            shared,
+            port,
+            accepted,
+            version: None,
+            server: None,
+            traffic: Traffic::default(),
+            waiting: VecDeque::new(),
+            sending: None,
+        }
+    }
+
+    /// The handshake is through.
+    pub(super) fn shaken(&self, tls: Option<&Session>) {
+        if let Some(session) = tls {
+            let is_tls13 = session.protocol_version() == Some("TLSv1.3");
+            self.port.metrics.handshake(is_tls13, session.is_resumed(), self.accepted.elapsed());
+        }
+    }
+
+    /// The CONNECT is permitted.
+    pub(super) fn connected(&mut self, version: Version) {
+        self.port.metrics.connected(version);
+        self.version = Some(version);
+    }
+
+    /// The broker's server is reached.
+    pub(super) fn dialled(&mut self, server: Arc<ServerMetrics>) {
+        self.server = Some(server);
+    }
+
+    /// Counts packets that were judged, and what that took if it was measured.
+    pub(super) fn count(&mut self, version: Version, from: Direction, counts: &Counts, took: Option<Duration>) {
+        let metrics = &self.shared.metrics;
+        metrics.packets(version, from, counts);
+        self.traffic.add(from, counts);
+        if let Some(took) = took {
+            metrics.judged(took, counts.packets.iter().sum());
+        }
+    }
+
+    /// Records refusals and rewrites.
+    pub(super) fn events(&mut self, identity: &Identity, events: impl Iterator<Item = Event>) {
+        for event in events {
+            self.shared.metrics.event(&event);
+            let record = audit::record(&self.context(identity), &event, SystemTime::now());
+            self.offer(record);
+        }
+    }
+
+    /// Whether a side may be read: not while a record waits for room.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(sending) = &mut self.sending {
+                ready!(sending.as_mut().poll(cx));
+                self.sending = None;
+            }
+            let Some(record) = self.waiting.pop_front() else { return Poll::Ready(()) };
+            let sink = self.shared.audit.clone();
+            self.sending = Some(Box::pin(async move { sink.send(record).await }));
+        }
+    }
+
+    /// A handshake failed: there never was an MQTT connection.
+    pub(super) async fn handshake_failed(mut self, peer: SocketAddr, reason: &'static str) {
+        self.port.metrics.handshake_failed(reason);
+        self.offer(audit::handshake_failed(self.number, &self.port.name, peer, reason, SystemTime::now()));
+        self.flush().await;
+    }
+
+    /// The connection is over.
+    pub(super) async fn ended(mut self, identity: &Identity, end: &End) {
+        self.shared.metrics.ended(&self.port.metrics, self.server.as_deref(), end);
+        let lasted = self.accepted.elapsed();
+        let record = audit::ended(&self.context(identity), end, &self.traffic, lasted, SystemTime::now());
+        self.offer(record);
+        self.flush().await;
+    }
+
+    fn context<'c>(&'c self, identity: &'c Identity) -> ConnectionContext<'c> {
+        let server = self.server.as_ref().map(|server| server.server());
+        let policy = self.port.terms.policy.version();
+        ConnectionContext { number: self.number, identity, version: self.version, server, policy }
+    }
+
+    fn offer(&mut self, record: Record) {
+        if self.sending.is_some() || !self.waiting.is_empty() {
+            self.waiting.push_back(record);
+        } else if let Err(Full(record)) = self.shared.audit.try_send(record) {
+            self.waiting.push_back(record);
+        }
+    }
+
+    async fn flush(&mut self) {
+        std::future::poll_fn(|cx| self.poll_ready(cx)).await;
+    }
+}

@@ -1,0 +1,343 @@
+//! The way of a packet: read from one side, judged in place, written to the other.
+//!
+//! One task turns both directions of a connection. A side is not read while the other has bytes waiting for it, so a
+//! peer that stops reading stops being read from. Everything that is decided is decided in [`crate::enforce`].
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::time::{Sleep, sleep_until};
+
+use super::buffered::Buffered;
+use super::record::Recorder;
+use super::scratch::{self, IoScratch, Scratch};
+use super::transport::{Input, Transport};
+use crate::enforce::Connection;
+use crate::enforce::end::{Cause, End};
+use crate::enforce::output::Segment;
+use crate::mqtt::Direction;
+
+/// Answers that may wait for a peer that sends without reading; then it is not read either.
+const MAX_WAITING_ANSWERS: usize = 16 * 1024;
+
+/// How long a timer may be set at all: deadlines beyond it are looked at again then.
+const MAX_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Both sides of a connection whose CONNECT is permitted.
+pub(super) struct Relay {
+    connection: Connection,
+    client: Side,
+    broker: Side,
+    pub(super) recorder: Recorder,
+    buffered: Buffered,
+    write_deadline: Duration,
+    timer: Pin<Box<Sleep>>,
+    /// Once set, the connection ends as soon as it is quiet, and at this time at the latest.
+    drain_until: Option<Instant>,
+}
+
+/// One peer.
+struct Side {
+    transport: Transport,
+    /// The start of a packet whose rest has not come, or packets that must wait for the other direction.
+    tail: Vec<u8>,
+    /// Wait for the other direction before reading on.
+    hold: bool,
+}
+
+impl Side {
+    fn new(transport: Transport, tail: Vec<u8>) -> Self {
+        Self { transport, hold: !tail.is_empty(), tail }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.transport.held_bytes() + self.tail.capacity()
+    }
+}
+
+/// Where a connection stands when it is over.
+pub(super) struct Ended {
+    pub(super) end: End,
+    pub(super) connection: Connection,
+    pub(super) client: Transport,
+    pub(super) broker: Transport,
+    pub(super) recorder: Recorder,
+}
+
+impl Relay {
+    /// `early` is what the client sent behind its CONNECT.
+    pub(super) fn new(
+        connection: Connection,
+        client: Transport,
+        broker: Transport,
+        early: Vec<u8>,
+        recorder: Recorder,
+        buffered: Buffered,
+        write_deadline: Duration,
+    ) -> Self {
+        Self {
+            connection,
+            client: Side::new(client, early),
+            broker: Side::new(broker, Vec::new()),
+            recorder,
+            buffered,
+            write_deadline,
+            timer: Box::pin(sleep_until(Instant::now().into())),
+            drain_until: None,
+        }
+    }
+
+    /// Sends the CONNECT; the rest of the relay follows in [`Relay::run`].
+    pub(super) async fn send_connect(&mut self, connect: &[u8]) -> Result<(), End> {
+        poll_fn(|cx| {
+            scratch::lend(|scratch| {
+                let now = Instant::now();
+                self.connection.dialled(now);
+                let sent = self.broker.transport.send(cx, connect, &mut scratch.io.sealed, now);
+                Poll::Ready(sent.map_err(|_| self.lose(Direction::FromBroker, cx, scratch)))
+            })
+        })
+        .await
+    }
+
+    /// Relays until the connection is over.
+    pub(super) async fn run(&mut self) -> End {
+        poll_fn(|cx| scratch::lend(|scratch| self.poll(cx, scratch))).await
+    }
+
+    /// Ends the connection once it is quiet, at `deadline` at the latest.
+    pub(super) fn drain(&mut self, deadline: Instant) {
+        self.drain_until = Some(deadline);
+    }
+
+    /// Takes it apart, to close both sides.
+    pub(super) fn into_ended(self, end: End) -> Ended {
+        Ended {
+            end,
+            connection: self.connection,
+            client: self.client.transport,
+            broker: self.broker.transport,
+            recorder: self.recorder,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<End> {
+        loop {
+            let now = Instant::now();
+            if let Err(end) = self.relay(cx, scratch, now) {
+                return Poll::Ready(end);
+            }
+            if !self.buffered.set(self.client.held_bytes() + self.broker.held_bytes()) {
+                return Poll::Ready(self.close(Cause::Overload, cx, scratch));
+            }
+            if let Err(end) = self.meet_deadlines(cx, scratch, now) {
+                return Poll::Ready(end);
+            }
+            let next = self.next_deadline(now);
+            // A timer that is set too early wakes once for nothing; one set anew for each packet would cost each packet.
+            if self.timer.is_elapsed() || self.timer.deadline().into_std() > next {
+                self.timer.as_mut().reset(next.into());
+            }
+            ready!(self.timer.as_mut().poll(cx));
+        }
+    }
+
+    /// Turns both directions until neither can move.
+    fn relay(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch, now: Instant) -> Result<(), End> {
+        while self.recorder.poll_ready(cx).is_ready() {
+            let client = self.turn(Direction::FromClient, cx, scratch, now)?;
+            let broker = self.turn(Direction::FromBroker, cx, scratch, now)?;
+            if client.is_pending() && broker.is_pending() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One read of `from`, judged and sent on. Ready when there was something to do.
+    fn turn(
+        &mut self,
+        from: Direction,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        now: Instant,
+    ) -> Poll<Result<(), End>> {
+        let to = opposite(from);
+        match self.side(to).transport.poll_flush(cx, now) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Poll::Ready(Err(self.lose(to, cx, scratch))),
+            Poll::Pending => return Poll::Pending,
+        }
+        let side = self.side(from);
+        if side.hold || side.transport.unsent_bytes() > MAX_WAITING_ANSWERS {
+            return Poll::Pending;
+        }
+        match ready!(side.transport.poll_read(cx, &mut scratch.io, now)) {
+            Ok(Input::End) | Err(_) => Poll::Ready(Err(self.lose(from, cx, scratch))),
+            Ok(input) => Poll::Ready(self.take(from, input, cx, scratch, now)),
+        }
+    }
+
+    /// Judges what a read brought, and then what waited for it in the other direction.
+    fn take(
+        &mut self,
+        from: Direction,
+        input: Input,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        now: Instant,
+    ) -> Result<(), End> {
+        self.judge(from, input, cx, scratch, now)?;
+        let other = self.side(opposite(from));
+        if std::mem::take(&mut other.hold) {
+            self.judge(opposite(from), Input::Wire(0), cx, scratch, now)?;
+        }
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        from: Direction,
+        input: Input,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        now: Instant,
+    ) -> Result<(), End> {
+        let Scratch { io: IoScratch { wire, plain, sealed }, output, gather, sampler } = &mut *scratch;
+        let fresh = match input {
+            Input::Wire(bytes) => wire.get(..bytes).unwrap_or_default(),
+            Input::Plain => plain,
+            Input::End => &[],
+        };
+        let (side, other) = match from {
+            Direction::FromClient => (&mut self.client, &mut self.broker),
+            Direction::FromBroker => (&mut self.broker, &mut self.client),
+        };
+        let mut tail = std::mem::take(&mut side.tail);
+        let was_empty = tail.is_empty();
+        if !was_empty {
+            tail.extend_from_slice(fresh);
+        }
+        let bytes = if was_empty { fresh } else { &tail };
+
+        output.clear();
+        let started = sampler.due().then(Instant::now);
+        let received = self.connection.receive(from, now, bytes, output);
+        let took = started.map(|started| started.elapsed());
+        let onward = match output.onward.segments.as_slice() {
+            [] => &[],
+            [Segment::Received(range)] => bytes.get(range.clone()).unwrap_or_default(),
+            _ => {
+                gather.clear();
+                output.onward.copy_to(bytes, gather);
+                &**gather
+            }
+        };
+        let passed = if onward.is_empty() { Ok(()) } else { other.transport.send(cx, onward, sealed, now) };
+        let answered = if output.back.is_empty() { Ok(()) } else { side.transport.send(cx, &output.back, sealed, now) };
+        self.recorder.count(self.connection.version(), from, &output.counts, took);
+        self.recorder.events(self.connection.identity(), output.events.drain(..));
+
+        let received = received?;
+        side.hold = received.hold;
+        if was_empty {
+            side.tail = bytes.get(received.consumed..).unwrap_or_default().to_vec();
+        } else if received.consumed < tail.len() {
+            tail.drain(..received.consumed);
+            side.tail = tail;
+        }
+        if passed.is_err() {
+            return Err(self.lose(opposite(from), cx, scratch));
+        }
+        answered.map_err(|_| self.lose(from, cx, scratch))
+    }
+
+    fn meet_deadlines(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch, now: Instant) -> Result<(), End> {
+        if self.drain_until.is_some_and(|deadline| now >= deadline || self.connection.is_quiet()) {
+            return Err(self.close(Cause::ShutDown, cx, scratch));
+        }
+        for side in [Direction::FromClient, Direction::FromBroker] {
+            if self.write_deadline_of(side).is_some_and(|deadline| now >= deadline) {
+                return Err(self.stall(side, cx, scratch));
+            }
+        }
+        if self.protocol_deadline().is_none_or(|deadline| now < deadline) {
+            return Ok(());
+        }
+        scratch.output.clear();
+        let result = self.connection.on_deadline(now, &mut scratch.output);
+        self.answer_client(cx, scratch);
+        result
+    }
+
+    fn next_deadline(&self, now: Instant) -> Instant {
+        let deadlines = [
+            self.drain_until,
+            self.write_deadline_of(Direction::FromClient),
+            self.write_deadline_of(Direction::FromBroker),
+            self.protocol_deadline(),
+        ];
+        deadlines.into_iter().flatten().min().unwrap_or(now + MAX_TIMER)
+    }
+
+    /// None while the broker takes nothing: the client is not read then, and not to blame for its silence.
+    fn protocol_deadline(&self) -> Option<Instant> {
+        if self.broker.transport.unsent_bytes() > 0 { None } else { self.connection.deadline() }
+    }
+
+    fn write_deadline_of(&self, side: Direction) -> Option<Instant> {
+        let transport = match side {
+            Direction::FromClient => &self.client.transport,
+            Direction::FromBroker => &self.broker.transport,
+        };
+        transport.blocked_since().map(|since| since + self.write_deadline)
+    }
+
+    /// That peer is gone.
+    fn lose(&mut self, side: Direction, cx: &mut Context<'_>, scratch: &mut Scratch) -> End {
+        scratch.output.clear();
+        let end = self.connection.lost(side, &mut scratch.output);
+        self.answer_client(cx, scratch);
+        end
+    }
+
+    /// That peer takes nothing of what waits for it.
+    fn stall(&mut self, side: Direction, cx: &mut Context<'_>, scratch: &mut Scratch) -> End {
+        let mut end = self.close(Cause::WriteDeadline, cx, scratch);
+        end.blame = side.into();
+        end
+    }
+
+    /// The gateway ends the connection.
+    fn close(&mut self, cause: Cause, cx: &mut Context<'_>, scratch: &mut Scratch) -> End {
+        scratch.output.clear();
+        let end = self.connection.close(cause, &mut scratch.output);
+        self.answer_client(cx, scratch);
+        end
+    }
+
+    /// Sends what the state machine says without an input: it is all for the client, and lost if the client is.
+    fn answer_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) {
+        let Scratch { io, output, .. } = scratch;
+        if !output.back.is_empty() {
+            let _lost = self.client.transport.send(cx, &output.back, &mut io.sealed, Instant::now());
+        }
+        self.recorder.events(self.connection.identity(), output.events.drain(..));
+    }
+
+    fn side(&mut self, side: Direction) -> &mut Side {
+        match side {
+            Direction::FromClient => &mut self.client,
+            Direction::FromBroker => &mut self.broker,
+        }
+    }
+}
+
+fn opposite(side: Direction) -> Direction {
+    match side {
+        Direction::FromClient => Direction::FromBroker,
+        Direction::FromBroker => Direction::FromClient,
+    }
+}

@@ -1,0 +1,155 @@
+//! The far side: one connection to the broker for each client, over TCP or TLS, with failover between its servers.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::timeout_at;
+
+use super::admin::Reachability;
+use super::socket::{self, TcpOptions};
+use super::transport::{Input, Transport, TransportError};
+use crate::metrics::{Open, ServerMetrics};
+use crate::tls::session::{Session, SessionError};
+
+/// The least time that one server gets before the next is tried, while there is any left.
+const SERVER_SHARE: Duration = Duration::from_secs(1);
+
+/// A broker as the gateway dials it.
+pub(super) struct Upstream {
+    pub(super) name: Arc<str>,
+    pub(super) servers: Vec<Server>,
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) tcp: TcpOptions,
+    /// Where the last dial succeeded: the next begins there.
+    pub(super) preferred: AtomicUsize,
+}
+
+/// One server of a broker.
+pub(super) struct Server {
+    /// `host:port`.
+    pub(super) address: String,
+    /// Whose certificate TLS asks for.
+    pub(super) name: Option<ServerName<'static>>,
+    pub(super) metrics: Arc<ServerMetrics>,
+    pub(super) reachability: Option<Reachability>,
+}
+
+/// A connection to a broker, ready for its CONNECT.
+pub(super) struct Dialled {
+    pub(super) transport: Transport,
+    pub(super) metrics: Arc<ServerMetrics>,
+    pub(super) open: Open,
+}
+
+/// Why one server could not be reached.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    #[error("no server answered in time")]
+    Timeout,
+    #[error("connection refused or lost")]
+    Io(#[from] io::Error),
+    #[error("the server closed during the handshake")]
+    Closed,
+    #[error("TLS failed")]
+    Tls(#[from] SessionError),
+}
+
+impl DialError {
+    /// A short stable name, for records and metrics.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => "connection_refused",
+            Self::Io(_) => "io",
+            Self::Closed => "closed",
+            Self::Tls(error) => error.failure().label(),
+        }
+    }
+}
+
+impl From<TransportError> for DialError {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Io(error) => Self::Io(error),
+            TransportError::Tls(error) => Self::Tls(error),
+            // INVARIANT: no transport towards a broker has a WebSocket.
+            TransportError::WebSocket(_) => Self::Closed,
+        }
+    }
+}
+
+impl Server {
+    fn reached(&self) -> Open {
+        if let Some(reachability) = &self.reachability {
+            reachability.up();
+        }
+        self.metrics.dialled()
+    }
+
+    fn failed(&self, error: &DialError) {
+        if let Some(reachability) = &self.reachability {
+            reachability.down(Instant::now());
+        }
+        self.metrics.dial_failed(error.label());
+    }
+}
+
+impl Upstream {
+    /// Dials the servers in turn, the last good one first, all within `within`.
+    ///
+    /// # Errors
+    /// What the last server tried failed of.
+    pub(super) async fn dial(&self, within: Duration) -> Result<Dialled, DialError> {
+        let deadline = Instant::now() + within;
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut failure = DialError::Timeout;
+        for tried in 0..self.servers.len() {
+            let index = (first + tried) % self.servers.len();
+            let Some(server) = self.servers.get(index) else { break };
+            let now = Instant::now();
+            if now >= deadline {
+                break;
+            }
+            let left = u32::try_from(self.servers.len() - tried).unwrap_or(u32::MAX);
+            let share = ((deadline - now) / left).max(SERVER_SHARE).min(deadline - now);
+            let outcome = timeout_at((now + share).into(), self.connect(server)).await;
+            match outcome.unwrap_or(Err(DialError::Timeout)) {
+                Ok(transport) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    let open = server.reached();
+                    return Ok(Dialled { transport, metrics: Arc::clone(&server.metrics), open });
+                }
+                Err(error) => {
+                    server.failed(&error);
+                    tracing::debug!(broker = %self.name, server = %server.address, reason = error.label(), "dial failed");
+                    failure = error;
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    async fn connect(&self, server: &Server) -> Result<Transport, DialError> {
+        let stream = TcpStream::connect(&server.address).await?;
+        socket::configure(&stream, &self.tcp)?;
+        let (Some(config), Some(name)) = (&self.tls, &server.name) else {
+            return Ok(Transport::new(stream, None, None));
+        };
+        let session = Session::client(Arc::clone(config), name.clone()).map_err(SessionError::from)?;
+        let mut transport = Transport::new(stream, Some(session), None);
+        transport.start_handshake().await?;
+        let mut early = Vec::new();
+        while transport.is_handshaking() {
+            if transport.read_into(&mut early).await? == Input::End {
+                return Err(DialError::Closed);
+            }
+        }
+        // A Server says nothing before it has a CONNECT ([MQTT-3.1.0-1]): bytes now are not MQTT.
+        if early.is_empty() { Ok(transport) } else { Err(DialError::Closed) }
+    }
+}
