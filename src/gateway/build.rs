@@ -189,9 +189,13 @@ fn note(side: Side, name: &str, warnings: &[Warning], expiries: &[Expiry], metri
     for warning in warnings {
         tracing::warn!(side = side.label(), name, "{warning}");
     }
-    for expiry in expiries {
+    // One gauge for all of a kind: the last one set stays, and that is the one that ends first.
+    let mut latest_first: Vec<_> = expiries.iter().collect();
+    latest_first.sort_by_key(|expiry| std::cmp::Reverse(expiry.at));
+    for expiry in latest_first {
         let kind = match expiry.kind {
             ExpiryKind::Certificate => CertificateKind::Own,
+            ExpiryKind::Authority => CertificateKind::Authority,
             ExpiryKind::RevocationList => CertificateKind::RevocationList,
         };
         metrics.certificate_expiry(side, name, kind, expiry.at.0);

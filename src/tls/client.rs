@@ -86,7 +86,7 @@ impl ClientSettings {
         let mut errors = Vec::new();
         let mut warnings = Vec::new();
         let mut expiries = Vec::new();
-        let roots = self.roots(now, &mut warnings).unwrap_or_else(|error| {
+        let roots = self.roots(now, &mut warnings, &mut expiries).unwrap_or_else(|error| {
             errors.push(error);
             Arc::new(RootCertStore::empty())
         });
@@ -118,9 +118,16 @@ impl ClientSettings {
         Ok(Client { config: Arc::new(config), warnings, expiries, server_name: name })
     }
 
-    fn roots(&self, now: Moment, warnings: &mut Vec<Warning>) -> Result<Arc<RootCertStore>, TlsError> {
+    fn roots(
+        &self,
+        now: Moment,
+        warnings: &mut Vec<Warning>,
+        expiries: &mut Vec<Expiry>,
+    ) -> Result<Arc<RootCertStore>, TlsError> {
         if let Some(file) = &self.ca {
-            return trust::bundle(file, now, warnings).map(|trust| trust.roots);
+            let trust = trust::bundle(file, now, warnings)?;
+            expiries.extend(trust.expiries());
+            return Ok(trust.roots);
         }
         let mut roots = RootCertStore::empty();
         let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::error::{Moment, Problem, TlsError, Warning};
 
 /// Notice given of a certificate's end.
-const NOTICE_DAYS: i64 = 30;
+pub(super) const NOTICE_DAYS: i64 = 30;
 /// First byte of every DER SEQUENCE.
 const DER_SEQUENCE: u8 = 0x30;
 
@@ -138,6 +138,8 @@ fn readable_by_all(_: &Path) -> bool {
 pub enum ExpiryKind {
     /// A certificate of the gateway's own.
     Certificate,
+    /// A CA that it trusts; one entry for each of a bundle.
+    Authority,
     /// A revocation list.
     RevocationList,
 }

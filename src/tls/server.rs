@@ -136,8 +136,8 @@ impl ServerSettings {
         for settings in &self.certificates {
             match files::own(provider, &settings.certificate, &settings.key, now, warnings) {
                 Ok(own) => {
-                    let file = settings.certificate.clone();
-                    expiries.push(Expiry { kind: ExpiryKind::Certificate, file, at: own.not_after });
+                    let (file, at) = (settings.certificate.clone(), own.not_after);
+                    expiries.push(Expiry { kind: ExpiryKind::Certificate, file, at });
                     resolver.add(settings, &own, warnings);
                 }
                 Err(error) => errors.push(error),

@@ -22,13 +22,16 @@ const DER_OID: u8 = 0x06;
 pub(super) struct Trust {
     pub(super) roots: Arc<RootCertStore>,
     pub(super) anchors: Vec<Anchor>,
+    /// The file that the CAs are from.
+    bundle: PathBuf,
     /// Newest first: of two lists of one CA, rustls takes the first.
     pub(super) revocations: Vec<Revocations>,
 }
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { roots: Arc::new(RootCertStore::empty()), anchors: Vec::new(), revocations: Vec::new() }
+        let (anchors, revocations) = (Vec::new(), Vec::new());
+        Self { roots: Arc::new(RootCertStore::empty()), anchors, bundle: PathBuf::new(), revocations }
     }
 }
 
@@ -60,14 +63,12 @@ impl Trust {
         self.revocations.iter().map(|list| &list.der)
     }
 
-    /// When the lists end.
+    /// When the CAs and the lists end.
     pub(super) fn expiries(&self) -> impl Iterator<Item = Expiry> {
-        let expiry = |list: &Revocations| Expiry {
-            kind: ExpiryKind::RevocationList,
-            file: list.file.clone(),
-            at: list.next_update,
-        };
-        self.revocations.iter().map(expiry)
+        let expiry = |kind, file: &Path, at| Expiry { kind, file: file.to_owned(), at };
+        let anchors = self.anchors.iter().map(move |ca| expiry(ExpiryKind::Authority, &self.bundle, ca.not_after));
+        let lists = self.revocations.iter();
+        anchors.chain(lists.map(move |list| expiry(ExpiryKind::RevocationList, &list.file, list.next_update)))
     }
 
     /// Read the lists of `files` and hold them against the CAs.
@@ -206,13 +207,16 @@ pub(super) fn bundle(file: &Path, now: Moment, warnings: &mut Vec<Warning>) -> R
             warnings.push(Warning::CaExpired { file: file.to_owned(), subject, not_after });
             continue;
         }
+        if now > anchor.not_after.minus_days(files::NOTICE_DAYS) {
+            warnings.push(Warning::ExpiresSoon { file: file.to_owned(), not_after: anchor.not_after });
+        }
         roots.add(der).map_err(|_| TlsError::file(file, Problem::NotCa(index + 1)))?;
         anchors.push(anchor);
     }
     if anchors.is_empty() {
         return Err(TlsError::file(file, Problem::AllExpired));
     }
-    Ok(Trust { roots: Arc::new(roots), anchors, revocations: Vec::new() })
+    Ok(Trust { roots: Arc::new(roots), anchors, bundle: file.to_owned(), revocations: Vec::new() })
 }
 
 fn anchor(der: &CertificateDer<'_>) -> Option<Anchor> {

@@ -4,11 +4,11 @@
 //! [`Pki::create`] makes the CA and the files that nearly everybody needs; the other calls add to the folder.
 #![allow(dead_code, reason = "included by several tests and by an example, none of which uses all of it")]
 
-use std::cell::Cell;
 use std::error::Error;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName, DnType,
@@ -75,7 +75,7 @@ impl Default for Subject<'_> {
 pub(crate) struct Pki {
     folder: PathBuf,
     ca: Authority,
-    next_serial: Cell<u64>,
+    next_serial: AtomicU64,
 }
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -86,7 +86,7 @@ impl Pki {
     pub(crate) fn create(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let ca = authority("Tidegate test CA", (-1, 3650), None)?;
-        let pki = Self { folder: folder.to_owned(), ca, next_serial: Cell::new(0x1000) };
+        let pki = Self { folder: folder.to_owned(), ca, next_serial: AtomicU64::new(0x1000) };
         pki.write("ca.pem", &pki.ca.pem())?;
         pki.server("server", &["localhost", "127.0.0.1", "::1"])?;
         pki.issue("client", &Subject { organizational_unit: Some("sensors"), ..Subject::default() })?;
@@ -140,7 +140,7 @@ impl Pki {
         let folder = self.folder.join(folder);
         fs::create_dir_all(&folder)?;
         let ca = authority("Somebody else's CA", (-1, 3650), None)?;
-        let pki = Self { folder, ca, next_serial: Cell::new(0x1000) };
+        let pki = Self { folder, ca, next_serial: AtomicU64::new(0x1000) };
         pki.write("ca.pem", &pki.ca.pem())?;
         Ok(pki)
     }
@@ -150,7 +150,7 @@ impl Pki {
         let folder = self.folder.join(folder);
         fs::create_dir_all(&folder)?;
         let ca = authority("Tidegate test CA", (-1, 3650), None)?;
-        let pki = Self { folder, ca, next_serial: Cell::new(0x1000) };
+        let pki = Self { folder, ca, next_serial: AtomicU64::new(0x1000) };
         pki.write("ca.pem", &pki.ca.pem())?;
         Ok(pki)
     }
@@ -180,7 +180,7 @@ impl Pki {
     }
 
     fn serial(&self) -> u64 {
-        self.next_serial.replace(self.next_serial.get() + 1)
+        self.next_serial.fetch_add(1, Ordering::Relaxed)
     }
 
     fn write(&self, file: &str, text: &str) -> Result<PathBuf> {

@@ -202,3 +202,49 @@ fn what_the_peer_hears_when_its_message_makes_no_sense() {
     assert!(matches!(*settle(&mut ours, &mut theirs, 1).unwrap_err(), Fault::Ours(SessionError::Over)));
     assert!(matches!(theirs.take(&ours.drain()), Err(rustls::Error::AlertReceived(_))));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 96, ..Default::default() })]
+
+    /// Whatever is done to what the peer sends, at whatever stage: no panic, and nothing that it did not send.
+    #[test]
+    fn no_damage_on_the_way_gets_data_through_that_was_not_sent(
+        end in 0..2_usize, tls12: bool, fragment in proptest::option::of(32..300_usize),
+        at in 0..6000_usize, flip in 1..=255_u8, cut: bool, piece in 1..700_usize,
+    ) {
+        let bench = shared();
+        let (_, mut ours, mut theirs) = pairs(bench, tls12, fragment).swap_remove(end);
+        let data = bulk(500);
+        let (mut passed, mut failed) = (0, false);
+        let mut damage = |bytes: &mut Vec<u8>| {
+            if let Some(index) = at.checked_sub(passed).filter(|index| *index < bytes.len()) {
+                if cut { bytes.remove(index); } else { bytes[index] ^= flip; }
+            }
+            passed += bytes.len();
+        };
+        let mut written = false;
+        let _ = ours.take(&[]);
+        for _ in 0..12 {
+            if !theirs.connection.is_handshaking() && !written {
+                theirs.write(&data);
+                written = true;
+            }
+            let mut bytes = theirs.drain();
+            damage(&mut bytes);
+            for chunk in bytes.chunks(piece) {
+                failed = failed || ours.take(chunk).is_err();
+                let _ = ours.session.encrypt(b"meanwhile", &mut ours.out);
+            }
+            let answer = ours.drain();
+            if theirs.take(&answer).is_err() { break; }
+        }
+        ours.session.close(&mut ours.out);
+        proptest::prop_assert!(data.starts_with(&ours.plain), "only a prefix of what was sent");
+        proptest::prop_assert!(theirs.plain.len() % b"meanwhile".len() == 0);
+    }
+}
+
+fn shared() -> &'static Bench {
+    static BENCH: std::sync::OnceLock<Bench> = std::sync::OnceLock::new();
+    BENCH.get_or_init(Bench::new)
+}
