@@ -8,9 +8,10 @@ mod health;
 mod tests;
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub use health::{Health, Reachability};
 
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, AcceptError, Metrics};
 
 /// Connections that are served at a time; more wait in the kernel's backlog.
 const MAX_CONNECTIONS: usize = 32;
@@ -65,10 +66,12 @@ pub fn start(address: SocketAddr, metrics: Arc<Metrics>, health: Arc<Health>) ->
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = watch::channel(false);
+    let spare = Arc::new(Spare::default());
+    spare.refill();
     let thread = thread::Builder::new().name("admin".to_owned()).spawn(move || {
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => serve(listener, metrics, health, stopped).await,
+                Ok(listener) => serve(listener, metrics, health, spare, stopped).await,
                 Err(error) => tracing::error!(%error, "the admin address is not served"),
             }
         });
@@ -95,9 +98,11 @@ async fn serve(
     listener: tokio::net::TcpListener,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
+    spare: Arc<Spare>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut complained = false;
     loop {
         let (slot, accepted) = tokio::select! {
             _ = stopped.wait_for(|&stopped| stopped) => return,
@@ -105,18 +110,47 @@ async fn serve(
         };
         let stream = match accepted {
             Ok(stream) => stream,
+            Err(error) if AcceptError::of(&error) == AcceptError::Descriptors && spare.spend() => continue,
             Err(error) => {
-                tracing::warn!(%error, "accept failed at the admin address");
+                if !complained {
+                    tracing::warn!(%error, "accept failed at the admin address");
+                }
+                complained = true;
                 tokio::time::sleep(ACCEPT_RETRY).await;
                 continue;
             }
         };
-        let (metrics, health) = (Arc::clone(&metrics), Arc::clone(&health));
+        complained = false;
+        let (metrics, health, spare) = (Arc::clone(&metrics), Arc::clone(&health), Arc::clone(&spare));
         tokio::spawn(async move {
             // A peer that is too slow, or speaks no HTTP, concerns nobody else.
             let _ = tokio::time::timeout(DEADLINE, connection(stream, &metrics, &health)).await;
+            spare.refill();
             drop(slot);
         });
+    }
+}
+
+/// A descriptor kept for the hour in which none is left: given up, it lets one more connection be accepted, and health be
+/// told when it is asked for most.
+#[derive(Default)]
+struct Spare(Mutex<Option<File>>);
+
+impl Spare {
+    fn refill(&self) {
+        let mut held = self.lock();
+        if held.is_none() {
+            *held = File::open("/dev/null").ok();
+        }
+    }
+
+    /// Whether there was one to give up.
+    fn spend(&self) -> bool {
+        self.lock().take().is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<File>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
