@@ -214,3 +214,7 @@ impl Write for Pipe {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "websocket_tests.rs"]
+mod tests;
