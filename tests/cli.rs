@@ -71,6 +71,7 @@ fn help_and_version_are_answers() {
         (vec!["--version"], concat!("tidegate ", env!("CARGO_PKG_VERSION"))),
         (vec!["--help"], "Exit codes"),
         (vec!["check", "--help"], "/etc/tidegate/gateway.toml"),
+        (vec!["run", "--help"], "SIGTERM"),
     ] {
         let output = tidegate(&arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
@@ -82,7 +83,7 @@ fn help_and_version_are_answers() {
 
 #[test]
 fn wrong_usage_is_two() {
-    for arguments in [vec![], vec!["chek"], vec!["check", "--jsn"], vec!["check", "-c"]] {
+    for arguments in [vec![], vec!["chek"], vec!["check", "--jsn"], vec!["run", "extra"], vec!["check", "-c"]] {
         let output = tidegate(&arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
@@ -131,10 +132,38 @@ fn certificates_and_keys_are_checked_and_shown_where_the_settings_name_them() {
         .map(|problem| problem["line"].as_u64().unwrap())
         .collect();
     assert_eq!(lines, [9, 10], "{answer:#}");
+    let path = folder.path().join("gateway.toml");
+    let run = tidegate(&["run", "-c", path.to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(1), "nothing is started");
+    assert!(run.stdout.is_empty() && text(&run.stderr).contains("gateway.toml:9:11"));
 }
 
 #[test]
 fn no_settings_are_three() {
-    let output = tidegate(&["check", "-c", "/nowhere/gateway.toml"]);
+    for command in ["check", "run"] {
+        let output = tidegate(&[command, "-c", "/nowhere/gateway.toml"]);
+        assert_eq!(output.status.code(), Some(3), "{command}");
+    }
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_wrong_usage() {
+    let folder = plant();
+    let path = folder.path().join("gateway.toml");
+    let mut run = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    let output = run.args(["run", "-c", path.to_str().unwrap()]).env("TIDEGATE_LOG", "a=b=c").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("TIDEGATE_LOG"));
+}
+
+#[test]
+fn an_address_that_is_taken_is_three() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = plant();
+    let path = folder.path().join("gateway.toml");
+    fs::write(&path, SETTINGS.replace("127.0.0.1:0", &address)).unwrap();
+    let output = tidegate(&["run", "-c", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains(&address), "{}", text(&output.stderr));
 }

@@ -3,6 +3,8 @@
 //! Read [`main`] first.
 
 mod check;
+mod log;
+mod run;
 mod tls;
 
 use std::ffi::OsString;
@@ -46,6 +48,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the gateway until SIGTERM or SIGINT
+    #[command(long_about = run::ABOUT)]
+    Run(run::Arguments),
     /// Show every problem of settings, policy, certificates and keys
     #[command(long_about = check::ABOUT)]
     Check(check::Arguments),
@@ -94,6 +99,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
     }
     .into()
@@ -108,4 +114,9 @@ fn refused(problems: &[Problem]) -> Exit {
 /// Writes a line of the answer; the reader may be gone, as behind `| head`.
 fn answer(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Writes a line about what went wrong.
+fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

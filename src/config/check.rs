@@ -1,5 +1,7 @@
 //! What was written, held against itself: names, places, files, limits that contradict each other.
 
+mod tls;
+
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,11 +11,8 @@ use super::kinds::{Over, show_duration, show_size};
 use super::policy;
 use super::problem::{self, Problem, Source};
 use super::read::{Located, Reading, Table, listed, nearest, read_text};
-use super::settings::{
-    Audit, Broker, BrokerTls, ClientAuth, Deadlines, KeepAlive, KeyPair, Limits, Listener, OnFull, Server, ServerTls,
-    Settings,
-};
-use super::tables::{BrokerTable, BrokerTlsTable, CertificateTable, Clients, Gateway, ListenerTable, ServerTlsTable};
+use super::settings::{Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Server, Settings};
+use super::tables::{BrokerTable, Gateway, ListenerTable};
 use crate::enforce::Terms;
 use crate::mqtt;
 use crate::policy::Policy;
@@ -223,7 +222,7 @@ fn listener(
     let own_deadlines = table.deadlines.clone().over(process.deadlines.clone());
     deadlines(&own_deadlines, &table.deadlines, reading);
     process_wide(&table.deadlines, &["drain"], reading);
-    let tls = table.tls.as_ref().map(|tls| server_tls(tls, reading));
+    let tls = table.tls.as_ref().map(|tls| tls::server_tls(tls, reading));
     if tls.is_none() {
         plain_listener(table, span, reading);
     }
@@ -335,7 +334,7 @@ fn find_broker(
 
 fn broker(table: &Located<BrokerTable>, reading: &mut Reading) -> Option<Broker> {
     let table = &table.value;
-    let tls = table.tls.as_ref().map(|tls| broker_tls(&tls.value, reading));
+    let tls = table.tls.as_ref().map(|tls| tls::broker_tls(&tls.value, reading));
     if tls.is_none() {
         let remote = |server: &&Located<Server>| !is_local(&server.value.host);
         if let Some(server) = table.servers.iter().find(remote) {
@@ -357,122 +356,6 @@ fn broker(table: &Located<BrokerTable>, reading: &mut Reading) -> Option<Broker>
 
 fn is_local(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn server_tls(tls: &Located<ServerTlsTable>, reading: &mut Reading) -> Option<ServerTls> {
-    let Located { value: tls, span } = tls;
-    let single = pair(tls.certificate.as_ref(), tls.key.as_ref(), reading);
-    let mut certificates: Vec<KeyPair> = single.into_iter().collect();
-    for entry in &tls.certificates {
-        let CertificateTable { certificate, key, server_names } = &entry.value;
-        certificates.extend(
-            pair(certificate.as_ref(), key.as_ref(), reading)
-                .map(|pair| KeyPair { server_names: values(server_names), ..pair }),
-        );
-    }
-    if tls.certificate.is_none() && tls.key.is_none() && tls.certificates.is_empty() {
-        let problem = reading
-            .at(problem::Kind::MissingKey, span, "a listener with TLS needs a certificate")
-            .label("expected `certificate` and `key`, or `certificates`");
-        reading.report(problem);
-    }
-    for file in &tls.crl {
-        file_exists(file, reading);
-    }
-    let clients = client_auth(tls, span, reading);
-    Some(ServerTls {
-        certificates,
-        clients: clients?,
-        crl: values(&tls.crl),
-        alpn: values(&tls.alpn),
-        min_version: tls.min_version,
-        resumption: tls.resumption,
-    })
-}
-
-fn client_auth(tls: &ServerTlsTable, span: &Range<usize>, reading: &mut Reading) -> Option<ClientAuth> {
-    let clients = tls.clients.as_ref()?;
-    let at = if clients.span.is_empty() { span } else { &clients.span };
-    if let Some(ca) = &tls.client_ca {
-        file_exists(ca, reading);
-    }
-    match clients.value {
-        Clients::Required | Clients::Optional if tls.client_ca.is_none() => {
-            let problem = reading
-                .at(problem::Kind::MissingKey, at, "`client_ca` is missing")
-                .label("client certificates need issuers to be trusted by")
-                .help("give `client_ca`, or `clients = \"none\"` to ask for no certificate");
-            reading.report(problem);
-            None
-        }
-        Clients::Required => tls.client_ca.as_ref().map(|ca| ClientAuth::Required { ca: ca.value.clone() }),
-        Clients::Optional => {
-            unproven(at, reading);
-            tls.client_ca.as_ref().map(|ca| ClientAuth::Optional { ca: ca.value.clone() })
-        }
-        Clients::None => {
-            unproven(at, reading);
-            for (key, at) in [("client_ca", tls.client_ca.as_ref()), ("crl", tls.crl.first())]
-                .iter()
-                .filter_map(|(k, at)| Some((k, (*at)?)))
-            {
-                let problem = reading
-                    .at(problem::Kind::Contradiction, &at.span, format!("`{key}` is given and `clients` is `none`"))
-                    .label("no client certificate is asked for")
-                    .help(format!("remove `{key}`, or set `clients = \"required\"`"));
-                reading.report(problem);
-            }
-            Some(ClientAuth::None)
-        }
-    }
-}
-
-fn unproven(at: &Range<usize>, reading: &mut Reading) {
-    let problem = reading
-        .at(problem::Kind::Unsafe, at, "clients without a certificate are let in")
-        .label("who they are is then for the broker to find out")
-        .warning();
-    reading.report(problem);
-}
-
-fn broker_tls(tls: &BrokerTlsTable, reading: &mut Reading) -> BrokerTls {
-    if let Some(ca) = &tls.ca {
-        file_exists(ca, reading);
-    }
-    BrokerTls {
-        ca: tls.ca.as_ref().map(|ca| ca.value.clone()),
-        identity: pair(tls.certificate.as_ref(), tls.key.as_ref(), reading),
-        server_name: tls.server_name.as_ref().map(|name| name.value.clone()),
-        alpn: values(&tls.alpn),
-        min_version: tls.min_version,
-    }
-}
-
-/// A certificate and its key, both there or neither.
-fn pair(
-    certificate: Option<&Located<PathBuf>>,
-    key: Option<&Located<PathBuf>>,
-    reading: &mut Reading,
-) -> Option<KeyPair> {
-    for file in certificate.iter().chain(&key) {
-        file_exists(file, reading);
-    }
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => {
-            Some(KeyPair { certificate: certificate.value.clone(), key: key.value.clone(), server_names: Vec::new() })
-        }
-        (Some(certificate), None) => alone("certificate", "key", certificate, reading),
-        (None, Some(key)) => alone("key", "certificate", key, reading),
-        (None, None) => None,
-    }
-}
-
-fn alone(here: &str, other: &str, at: &Located<PathBuf>, reading: &mut Reading) -> Option<KeyPair> {
-    let problem = reading
-        .at(problem::Kind::MissingKey, &at.span, format!("`{here}` without `{other}`"))
-        .label(format!("expected `{other}` beside it"));
-    reading.report(problem);
-    None
 }
 
 fn file_exists(file: &Located<PathBuf>, reading: &mut Reading) {

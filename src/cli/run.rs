@@ -1,0 +1,72 @@
+//! `tidegate run`: the gateway.
+
+use std::error::Error;
+use std::path::Path;
+
+use clap::Args;
+
+use super::{Exit, SettingsFile, complain, log, refused, tls};
+use crate::config::{self, Problems, Settings, Severity};
+use crate::gateway;
+
+pub(super) const ABOUT: &str = "\
+Run the gateway until SIGTERM or SIGINT.
+
+Settings, policy, certificates and keys are checked first, as by `tidegate
+check`; with an error nothing is started and the exit code is 1.
+
+SIGTERM and SIGINT end it in order: listeners close, open exchanges get
+`deadlines.drain` to finish, 5.0 clients are told, and the exit code is 0.
+The log goes to standard error, events go to `audit.file`.";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    settings: SettingsFile,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let settings = match load(&arguments.settings.path) {
+        Ok(settings) => settings,
+        Err(problems) => {
+            complain(&problems);
+            return refused(problems.as_slice());
+        }
+    };
+    if let Err(error) = log::start(&settings.log) {
+        complain(format_args!("error: `{}` can't be understood: {error}", log::VARIABLE));
+        return Exit::Usage;
+    }
+    for warning in &settings.warnings {
+        let line = warning.position().map_or(0, |(line, _)| line);
+        let file = warning.source.path.display();
+        tracing::warn!(%file, line, help = warning.help, "{}: {}", warning.message, warning.label);
+    }
+    match gateway::run(&settings) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            complain(format_args!("error: {}", with_causes(&error)));
+            Exit::Failed
+        }
+    }
+}
+
+/// The settings, when certificates and keys can be used too.
+fn load(path: &Path) -> Result<Settings, Problems> {
+    let settings = config::load(path)?;
+    let mut problems = tls::problems(&settings);
+    problems.retain(|problem| problem.severity == Severity::Error);
+    if problems.is_empty() { Ok(settings) } else { Err(Problems::new(problems)) }
+}
+
+/// An error and what it comes from, on one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,250 @@
+//! What holds other values: lists, tables, what may be left out, what a listener says otherwise.
+
+use std::marker::PhantomData;
+use std::ops::{Range, RangeInclusive};
+
+use serde_json::{Value as Json, json};
+use toml::de::DeValue;
+
+use crate::config::problem;
+use crate::config::read::{Given, Key, Kind, Located, Reading, Table, read_table};
+
+/// A value that may be left out, with its place.
+pub(in crate::config) struct Optional<K> {
+    kind: K,
+    required: bool,
+}
+
+/// A value that may be left out.
+pub(in crate::config) fn optional<K: Kind>(kind: K) -> Optional<K> {
+    Optional { kind, required: false }
+}
+
+/// A value that has to be there.
+pub(in crate::config) fn required<K: Kind>(kind: K) -> Optional<K> {
+    Optional { kind, required: true }
+}
+
+impl<K: Kind> Kind for Optional<K> {
+    type Value = Option<Located<K::Value>>;
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<Self::Value> {
+        let value = self.kind.parse(given, reading)?;
+        Some(Some(Located { value, span: given.span.clone() }))
+    }
+
+    fn expects(&self) -> String {
+        self.kind.expects()
+    }
+
+    fn written(&self, value: &Self::Value) -> Option<String> {
+        self.kind.written(&value.as_ref()?.value)
+    }
+
+    fn schema(&self) -> Json {
+        self.kind.schema()
+    }
+
+    fn is_required(&self) -> bool {
+        self.required
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        self.kind.keys()
+    }
+
+    fn is_list(&self) -> bool {
+        self.kind.is_list()
+    }
+}
+
+/// A list of values, each with its place.
+pub(in crate::config) struct List<K> {
+    kind: K,
+    count: RangeInclusive<usize>,
+    required: bool,
+}
+
+/// A list of so many values.
+pub(in crate::config) fn list<K: Kind>(kind: K, count: RangeInclusive<usize>) -> List<K> {
+    List { kind, count, required: false }
+}
+
+/// A list that has to be there, with so many values.
+pub(in crate::config) fn required_list<K: Kind>(kind: K, count: RangeInclusive<usize>) -> List<K> {
+    List { kind, count, required: true }
+}
+
+impl<K: Kind> Kind for List<K> {
+    type Value = Vec<Located<K::Value>>;
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<Self::Value> {
+        let DeValue::Array(array) = given.value else {
+            reading.wrong_type(given, &self.expects());
+            return None;
+        };
+        if !self.count.contains(&array.len()) {
+            let problem = reading
+                .at(problem::Kind::OutOfRange, &given.span, format!("`{}` has {} entries", given.key, array.len()))
+                .label(format!("expected {}", self.expects()));
+            reading.report(problem);
+            return None;
+        }
+        let mut values = Vec::with_capacity(array.len());
+        for entry in array {
+            let given = Given { key: given.key, value: entry.get_ref(), span: entry.span() };
+            if let Some(value) = self.kind.parse(&given, reading) {
+                values.push(Located { value, span: given.span });
+            }
+        }
+        Some(values)
+    }
+
+    fn expects(&self) -> String {
+        let (min, max) = (self.count.start(), self.count.end());
+        let count = match (min, max) {
+            (0, max) => format!("up to {max}"),
+            (min, max) => format!("{min} to {max}"),
+        };
+        if self.kind.keys().is_empty() {
+            format!("a list of {count}, each {}", self.kind.expects())
+        } else {
+            format!("{count} tables")
+        }
+    }
+
+    fn written(&self, value: &Self::Value) -> Option<String> {
+        if !self.kind.keys().is_empty() {
+            return None;
+        }
+        let entries: Vec<String> = value.iter().filter_map(|entry| self.kind.written(&entry.value)).collect();
+        Some(format!("[{}]", entries.join(", ")))
+    }
+
+    fn schema(&self) -> Json {
+        let (min, max) = (self.count.start(), self.count.end());
+        json!({"type": "array", "items": self.kind.schema(), "minItems": min, "maxItems": max})
+    }
+
+    fn is_required(&self) -> bool {
+        self.required
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        self.kind.keys()
+    }
+
+    fn is_list(&self) -> bool {
+        true
+    }
+}
+
+/// A table of its own.
+pub(in crate::config) struct Nested<T>(PhantomData<T>);
+
+/// A table of its own.
+pub(in crate::config) fn table<T: Table>() -> Nested<T> {
+    Nested(PhantomData)
+}
+
+impl<T: Table> Kind for Nested<T> {
+    type Value = T;
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<T> {
+        Some(self.read(given, T::default(), reading))
+    }
+
+    fn read(&self, given: &Given<'_>, base: T, reading: &mut Reading) -> T {
+        if let DeValue::Table(table) = given.value {
+            return read_table(base, table, Some(given.span.clone()), reading);
+        }
+        reading.wrong_type(given, &self.expects());
+        base
+    }
+
+    fn expects(&self) -> String {
+        "a table".to_owned()
+    }
+
+    fn written(&self, _: &T) -> Option<String> {
+        None
+    }
+
+    fn schema(&self) -> Json {
+        crate::config::reference::table_schema(&T::keys())
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        T::keys()
+    }
+}
+
+/// What a listener says of its own about a table of the whole gateway.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Over<T> {
+    value: T,
+    given: Vec<(String, Range<usize>)>,
+}
+
+impl<T: Table> Over<T> {
+    /// Nothing said.
+    pub(in crate::config) fn nothing() -> Self {
+        Self { value: T::default(), given: Vec::new() }
+    }
+
+    /// What holds for the listener: its own words over the gateway's.
+    pub(in crate::config) fn over(self, base: T) -> T {
+        base.overridden(self.value, &|key| self.given.iter().any(|(given, _)| given == key))
+    }
+
+    /// Where it says a key.
+    pub(in crate::config) fn span(&self, key: &str) -> Option<Range<usize>> {
+        self.given.iter().find(|(given, _)| given == key).map(|(_, span)| span.clone())
+    }
+}
+
+/// A table of the whole gateway, said otherwise for one listener.
+pub(in crate::config) struct Overrides<T> {
+    of: Option<&'static str>,
+    table: PhantomData<T>,
+}
+
+/// A table of the whole gateway that a listener may say otherwise.
+pub(in crate::config) fn overridable<T: Table>() -> Overrides<T> {
+    Overrides { of: None, table: PhantomData }
+}
+
+/// The keys of the gateway's table `of`, for one listener.
+pub(in crate::config) fn overrides<T: Table>(of: &'static str) -> Overrides<T> {
+    Overrides { of: Some(of), table: PhantomData }
+}
+
+impl<T: Table> Kind for Overrides<T> {
+    type Value = Over<T>;
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<Over<T>> {
+        let Some(table) = given.value.as_table() else {
+            reading.wrong_type(given, &self.expects());
+            return None;
+        };
+        let value = read_table(T::default(), table, Some(given.span.clone()), reading);
+        let given = table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
+        Some(Over { value, given })
+    }
+
+    fn expects(&self) -> String {
+        self.of.map_or_else(|| "a table".to_owned(), |of| format!("a table with keys of `[{of}]`"))
+    }
+
+    fn written(&self, _: &Over<T>) -> Option<String> {
+        None
+    }
+
+    fn schema(&self) -> Json {
+        crate::config::reference::table_schema(&T::keys())
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        if self.of.is_none() { T::keys() } else { Vec::new() }
+    }
+}
