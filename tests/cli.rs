@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test program: a panic is its way to fail")]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
@@ -166,4 +167,25 @@ fn an_address_that_is_taken_is_three() {
     let output = tidegate(&["run", "-c", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stderr).contains(&address), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_gateway_logs_json_where_no_terminal_is_and_ends_well_on_sigterm() {
+    let folder = plant();
+    let path = folder.path().join("gateway.toml");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["run", "--config", path.to_str().unwrap()])
+        .env_remove("TIDEGATE_LOG")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let first: Value = serde_json::from_str(&log.next().unwrap()).unwrap();
+    assert_eq!(first["level"], "WARN");
+    assert!(first["message"].as_str().unwrap().starts_with("this policy permits everything"), "{first}");
+    let ready = log.find(|line| line.contains("\"ready\"")).unwrap();
+    assert!(serde_json::from_str::<Value>(&ready).is_ok());
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let rest: Vec<String> = log.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
 }
