@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::filter::{EnvFilter, ParseError};
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, Problem};
 
 /// The environment variable that goes before `log.level`.
 pub(super) const VARIABLE: &str = "TIDEGATE_LOG";
@@ -31,4 +31,13 @@ pub(super) fn start(settings: &Log) -> Result<(), ParseError> {
         builder.json().flatten_event(true).with_current_span(false).try_init()
     };
     Ok(())
+}
+
+/// Logs a warning about the settings.
+pub(super) fn warn(problem: &Problem) {
+    let file = problem.source.path.display();
+    let line = problem.position().map(|(line, _)| line);
+    let help = (!problem.help.is_empty()).then_some(problem.help.as_str());
+    let colon = if problem.label.is_empty() { "" } else { ": " };
+    tracing::warn!(%file, line, help, "{}{colon}{}", problem.message, problem.label);
 }

@@ -37,15 +37,11 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         complain(format_args!("error: `{}` can't be understood: {error}", log::VARIABLE));
         return Exit::Usage;
     }
-    for warning in &settings.warnings {
-        let line = warning.position().map_or(0, |(line, _)| line);
-        let file = warning.source.path.display();
-        tracing::warn!(%file, line, help = warning.help, "{}: {}", warning.message, warning.label);
-    }
+    settings.warnings.iter().for_each(log::warn);
     match gateway::run(&settings) {
         Ok(()) => Exit::Done,
         Err(error) => {
-            complain(format_args!("error: {}", with_causes(&error)));
+            tracing::error!("{}", with_causes(&error));
             Exit::Failed
         }
     }
