@@ -4,7 +4,7 @@ use super::end::{Cause, End, Violation};
 use super::exchange::{Acknowledgement, Awaits};
 use super::relay::{Call, Step};
 use super::subscriptions::Asked;
-use super::{Blame, Connection, Phase};
+use super::{Blame, Connection};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, PacketType};
 use crate::mqtt::packet::{Packet, SubAck, UnsubAck};
@@ -19,9 +19,6 @@ impl Connection {
         packet: &Packet<'_>,
     ) -> Result<Step, End> {
         let len = header.total_len();
-        if self.phase == Phase::AwaitConnack && !matches!(packet, Packet::ConnAck(_) | Packet::Auth(_)) {
-            return Err(self.illegal(Violation::BeforeConnack, call.from));
-        }
         match packet {
             Packet::ConnAck(connack) => return self.connack(call, header, connack),
             Packet::PubAck(ack) => self.acknowledge(call.from, ack.packet_id, Acknowledgement::PubAck)?,

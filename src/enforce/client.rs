@@ -4,7 +4,7 @@ use super::end::{Cause, End, Violation};
 use super::exchange::{Acknowledgement, Awaits, Release};
 use super::relay::{Call, Step};
 use super::subscriptions::Asked;
-use super::{Blame, Connection, Phase, reply};
+use super::{Blame, Connection, reply};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, PacketType};
 use crate::mqtt::packet::{Disconnect, Packet, Subscribe, Subscription, Unsubscribe};
@@ -36,9 +36,6 @@ impl Connection {
         packet: &Packet<'_>,
     ) -> Result<Step, End> {
         let len = header.total_len();
-        if self.phase == Phase::AwaitConnack && !matches!(packet, Packet::Auth(_) | Packet::Disconnect(_)) {
-            return Err(self.illegal(Violation::DuringAuthentication, call.from));
-        }
         match packet {
             Packet::PubAck(ack) => self.acknowledge(call.from, ack.packet_id, Acknowledgement::PubAck)?,
             Packet::PubRec(ack) => {

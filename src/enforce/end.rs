@@ -17,13 +17,15 @@ pub struct End {
     pub statement: Option<&'static str>,
     /// Id of the rule or limit that refused a CONNECT.
     pub rule: Option<Text>,
+    /// Client Identifier of a refused CONNECT that decoded.
+    pub client_id: Option<Text>,
 }
 
 impl End {
     /// An end that breaks no statement.
     #[must_use]
     pub const fn new(cause: Cause, blame: Blame) -> Self {
-        Self { cause, blame, statement: None, rule: None }
+        Self { cause, blame, statement: None, rule: None, client_id: None }
     }
 
     /// A packet of `sender` does not decode.

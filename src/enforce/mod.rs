@@ -36,6 +36,7 @@ pub use output::{Counts, Onward, Output, Segment};
 pub use terms::{Terms, ZeroKeepAlive};
 
 use crate::identity::Identity;
+use crate::mqtt::property::Property;
 use crate::mqtt::{Direction, Version, encode};
 use authentication::Authentication;
 use reply::Farewell;
@@ -153,6 +154,21 @@ impl Connection {
         end
     }
 
+    /// The peer on this side takes nothing of what is written to it. `out.back` is for the client.
+    #[must_use]
+    pub fn stalled(&mut self, side: Direction, out: &mut Output) -> End {
+        let end = End::new(Cause::WriteDeadline, side.into());
+        self.farewell(&end, &mut out.back);
+        end
+    }
+
+    /// The client is not read, because the broker has not taken what came before: its silence is not its own.
+    pub fn client_not_read(&mut self, now: Instant) {
+        if self.phase == Phase::Connected {
+            self.clock = now;
+        }
+    }
+
     /// Ends the connection by the gateway's own will. `out.back` is for the client.
     #[must_use]
     pub fn close(&mut self, cause: Cause, out: &mut Output) -> End {
@@ -266,14 +282,16 @@ impl Connection {
             Phase::AwaitConnack => reply::before_connack(self.version, end),
             Phase::Connected => reply::after_connack(self.version, end),
         };
-        write_farewell(self.version, farewell, to_client);
+        write_farewell(self.version, farewell, None, to_client);
     }
 }
 
-fn write_farewell(version: Version, farewell: Farewell, to_client: &mut Vec<u8>) {
+fn write_farewell(version: Version, farewell: Farewell, words: Option<&str>, to_client: &mut Vec<u8>) {
     match farewell {
         Farewell::Silence => {}
-        Farewell::ConnAck(code) => encode::connack(version, false, code, None, to_client),
+        Farewell::ConnAck(code) => {
+            encode::connack(version, false, code, words.map(Property::ReasonString), to_client);
+        }
         Farewell::Disconnect(code) => encode::disconnect(code, None, to_client),
     }
 }

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use super::authentication::Authentication;
 use super::end::{Cause, End};
+use super::publish::reason_string;
 use super::side::Side;
 use super::terms::{Terms, ZeroKeepAlive};
-use super::{Blame, Connection, Phase, reply, write_farewell};
+use super::{Blame, Connection, Phase, Text, reply, write_farewell};
 use crate::identity::Identity;
 use crate::mqtt::connect::{Connect, ConnectError, Will, connect_header, decode_connect};
 use crate::mqtt::error::DecodeError;
@@ -62,7 +63,7 @@ pub fn open(now: Instant, input: &[u8], terms: &Arc<Terms>, identity: &Identity)
         ..identity.clone()
     };
     if let Err(end) = judge(&connect, terms, &identity) {
-        return refused(Some(connect.version), end);
+        return refused_by_rule(&connect, end);
     }
     let lowered = (connect.topic_alias_maximum > terms.topic_alias_maximum).then(|| {
         let mut bytes = Vec::with_capacity(frame.len());
@@ -86,7 +87,21 @@ fn undecodable(error: ConnectError) -> Opening {
 fn refused(version: Option<Version>, end: End) -> Opening {
     let mut reply = Vec::new();
     if let Some(version) = version {
-        write_farewell(version, reply::before_connack(version, &end), &mut reply);
+        write_farewell(version, reply::before_connack(version, &end), None, &mut reply);
+    }
+    Opening::Refused { reply, end }
+}
+
+fn refused_by_rule(connect: &Connect<'_>, end: End) -> Opening {
+    let end = End { client_id: Some(Text::new(connect.client_id)), ..end };
+    let farewell = reply::before_connack(connect.version, &end);
+    let told = connect.version == Version::V50 && connect.request_problem_information;
+    let words = end.rule.as_ref().filter(|_| told).map(|rule| reason_string(rule.as_str()));
+    let mut reply = Vec::new();
+    write_farewell(connect.version, farewell, words.as_deref(), &mut reply);
+    if connect.maximum_packet_size.is_some_and(|size| u32::try_from(reply.len()).is_ok_and(|len| len > size)) {
+        reply.clear();
+        write_farewell(connect.version, farewell, None, &mut reply);
     }
     Opening::Refused { reply, end }
 }

@@ -258,7 +258,7 @@ impl Connection {
     /// The Reason String of a refusal: for a 5.0 client that wants to know, and never more than the rule's id.
     pub(super) fn explanation(&self, to: Direction, rule: &str) -> Option<String> {
         let told = to == Direction::FromClient && self.version == Version::V50 && self.problem_information;
-        told.then(|| format!("refused by rule {}", Text::new(rule).as_str()))
+        told.then(|| reason_string(rule))
     }
 
     /// Whether a packet of so many bytes is more than this peer takes.
@@ -272,4 +272,9 @@ impl Connection {
             self.side_mut(from).aliases.get_or_insert_default().set(alias.get(), topic, far);
         }
     }
+}
+
+/// The words of a Reason String: the rule's id, never what it says.
+pub(super) fn reason_string(rule: &str) -> String {
+    format!("refused by rule {}", Text::new(rule).as_str())
 }

@@ -128,6 +128,7 @@ impl Connection {
             return Ok(Step::Hold);
         }
         let Some(header) = self.header(call)? else { return Ok(Step::More) };
+        self.judge_phase(call.from, header.packet_type)?;
         let step = match header.packet_type {
             PacketType::Publish => self.publish(call, &header)?,
             PacketType::Connect
@@ -149,6 +150,18 @@ impl Connection {
             call.out.counts.add(header.packet_type as u8, header.total_len());
         }
         Ok(step)
+    }
+
+    /// Before CONNACK there is CONNACK, and an enhanced authentication, which the client may leave ([MQTT-3.1.2-30]).
+    fn judge_phase(&self, from: Direction, packet_type: PacketType) -> Result<(), End> {
+        match (self.phase, from, packet_type) {
+            (Phase::Connected, ..)
+            | (Phase::AwaitConnack, _, PacketType::Auth)
+            | (Phase::AwaitConnack, Direction::FromClient, PacketType::Disconnect)
+            | (Phase::AwaitConnack, Direction::FromBroker, PacketType::ConnAck) => Ok(()),
+            (Phase::AwaitConnack, Direction::FromClient, _) => Err(self.illegal(Violation::DuringAuthentication, from)),
+            (Phase::AwaitConnack, Direction::FromBroker, _) => Err(self.illegal(Violation::BeforeConnack, from)),
+        }
     }
 
     /// The next fixed header, judged. A PUBLISH of the broker's that is too large for the gateway is refused later, by

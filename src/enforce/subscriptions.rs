@@ -87,10 +87,4 @@ impl Subscriptions {
         }
         asked
     }
-
-    /// Subscriptions counted.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.held.len()
-    }
 }

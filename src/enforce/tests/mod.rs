@@ -1,0 +1,17 @@
+//! The state machine against byte strings: refusals, state rules, streaming and interleaving, clocks.
+
+mod aliases;
+mod clocks;
+mod ends;
+mod exchanges;
+mod opening;
+mod refusals;
+mod streaming;
+mod subscriptions;
+mod world;
+
+#[test]
+fn a_connection_is_small() {
+    let size = size_of::<super::Connection>();
+    assert!(size <= 600, "{size} bytes");
+}
