@@ -138,6 +138,8 @@ fn from_incompatible(problem: &PeerIncompatible) -> HandshakeFailure {
         problem,
         PeerIncompatible::ServerDoesNotSupportTls12Or13
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            // What every TLS 1.2 client sends and no older one does: rustls misses it before it looks at the version.
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired
             | PeerIncompatible::SupportedVersionsExtensionRequired
             | PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled

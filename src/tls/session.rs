@@ -9,7 +9,7 @@ use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic};
-use rustls::{ClientConfig, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
+use rustls::{CipherSuite, ClientConfig, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 
 use super::failure::HandshakeFailure;
 use super::server::take_offered_name;
@@ -219,7 +219,17 @@ impl Session {
 
     /// The standard's name of the cipher suite, once agreed.
     pub fn cipher_suite(&self) -> Option<&'static str> {
-        self.common().negotiated_cipher_suite()?.suite().as_str()
+        let suite = self.common().negotiated_cipher_suite()?.suite();
+        // rustls marks the suites of TLS 1.3 in their names.
+        if suite == CipherSuite::TLS13_AES_128_GCM_SHA256 {
+            Some("TLS_AES_128_GCM_SHA256")
+        } else if suite == CipherSuite::TLS13_AES_256_GCM_SHA384 {
+            Some("TLS_AES_256_GCM_SHA384")
+        } else if suite == CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 {
+            Some("TLS_CHACHA20_POLY1305_SHA256")
+        } else {
+            suite.as_str()
+        }
     }
 
     /// The standard's name of the key exchange group; `None` for a TLS 1.2 resumption, which has none.
