@@ -191,7 +191,7 @@ settings! {
     pub struct WebSocket {
         /// Path of the URL that clients open; any other is answered with 404.
         path: String = "/mqtt".to_owned(), url_path();
-        /// Bytes of one WebSocket message, which may hold several packets or a part of one.
+        /// Bytes of one WebSocket message, which may hold several packets or a part of one. Where a client sends each packet as one message, this bounds its packets.
         max_message_bytes: usize = 2 * MIB, size(KIB..=256 * MIB);
     }
 }

@@ -155,7 +155,7 @@ fn sizes_are_bytes_or_have_a_unit() {
         ("65_536", Some(65_536)),
         ("0x10000", Some(65_536)),
         ("\"64KiB\"", Some(65_536)),
-        ("\"64 KiB\"", Some(65_536)),
+        ("\"64 KiB\"", None),
         ("\"65536B\"", Some(65_536)),
         ("\"256MiB\"", Some(256 << 20)),
         ("\"257MiB\"", None),
@@ -278,4 +278,21 @@ fn the_terms_of_the_smallest_start_are_the_documented_defaults() {
     assert_eq!(terms.packet_deadline, documented.packet_deadline);
     assert_eq!(terms.connack_deadline, documented.connack_deadline);
     assert_eq!(terms.limits.max_packet_bytes, limits.max_packet_bytes);
+}
+
+#[test]
+fn a_file_cut_or_altered_anywhere_is_taken_or_refused_and_never_more() {
+    let (_folder, path) = folder("");
+    for at in 0..SMALLEST.trim_end().len() - 1 {
+        fs::write(&path, &SMALLEST.as_bytes()[..at]).unwrap();
+        assert!(load(&path).is_err(), "cut at {at}");
+        for byte in *b"\"[" {
+            let mut altered = SMALLEST.as_bytes().to_vec();
+            altered[at] = byte;
+            fs::write(&path, altered).unwrap();
+            if let Err(problems) = load(&path) {
+                assert!(!problems.to_string().is_empty(), "`{}` at {at}", char::from(byte));
+            }
+        }
+    }
 }

@@ -114,7 +114,7 @@ const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 <
 
 fn parse_size(text: &str) -> Option<u64> {
     let (digits, bytes) = SIZES.iter().find_map(|(unit, bytes)| text.strip_suffix(unit).map(|rest| (rest, bytes)))?;
-    digits_only(digits.trim_end())?.checked_mul(*bytes)
+    digits_only(digits)?.checked_mul(*bytes)
 }
 
 pub(super) fn digits_only(text: &str) -> Option<u64> {
