@@ -309,3 +309,33 @@ impl<'a> Connect<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let block = b"\x15\0\x01m\x16\0\x06secret";
+        let place = Place::Packet(PacketType::Connect);
+        let will = Will {
+            topic: "w",
+            payload: b"secret",
+            qos: QoS::Zero,
+            retain: false,
+            response_topic: None,
+            payload_is_utf8: false,
+            properties: Properties::NONE,
+        };
+        let connect = Connect {
+            username: Some("user"),
+            password: Some(b"secret"),
+            will: Some(will),
+            properties: Properties::new(block, place, Direction::FromClient, &Limits::default()).unwrap(),
+            ..Connect::bare(Version::V50, true, 0)
+        };
+        let shown = format!("{connect:?}");
+        let secret = [format!("{:?}", b"secret"), "secret".to_owned()];
+        assert!(shown.contains("user") && !secret.iter().any(|secret| shown.contains(secret.as_str())), "{shown}");
+    }
+}

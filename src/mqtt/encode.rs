@@ -322,3 +322,75 @@ const fn integer_len(value: usize) -> usize {
         _ => 4,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::{Context, Direction, Limits, frame::QoS, packet::PublishProperties};
+
+    const ID: NonZeroU16 = NonZeroU16::new(0x0102).unwrap();
+    const REFUSED: ReasonCode = ReasonCode::NotAuthorized;
+
+    fn check(name: &str, expected: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        let mut out = b"before".to_vec();
+        write(&mut out);
+        assert_eq!(out.strip_prefix(b"before"), Some(expected), "{name}");
+    }
+
+    #[test]
+    fn answers_are_as_short_as_their_version_lets_them_be() {
+        use Version::{V31, V50, V311};
+        let why = || [Property::ReasonString("no")];
+        check("connack 3.1.1", &[0x20, 2, 0, 5], |out| connack(V311, false, REFUSED, why(), out));
+        check("connack 5.0", &[0x20, 8, 0, 0x87, 5, 0x1F, 0, 2, b'n', b'o'], |out| {
+            connack(V50, false, REFUSED, why(), out);
+        });
+        check("no word for it", &[], |out| connack(V31, false, ReasonCode::MalformedPacket, [], out));
+        check("puback 3.1.1", &[0x40, 2, 1, 2], |out| ack(V311, PacketType::PubAck, ID, REFUSED, why(), out));
+        check("puback 5.0", &[0x40, 2, 1, 2], |out| ack(V50, PacketType::PubAck, ID, ReasonCode::Success, [], out));
+        check("pubrec 5.0", &[0x50, 3, 1, 2, 0x87], |out| ack(V50, PacketType::PubRec, ID, REFUSED, [], out));
+        check("pubrel", &[0x62, 2, 1, 2], |out| ack(V31, PacketType::PubRel, ID, ReasonCode::Success, [], out));
+        let codes = [ReasonCode::GrantedQos1, REFUSED];
+        check("suback 3.1.1", &[0x90, 4, 1, 2, 1, 0x80], |out| suback(V311, ID, [], codes, out));
+        check("suback 5.0", &[0x90, 5, 1, 2, 0, 1, 0x87], |out| suback(V50, ID, [], codes, out));
+        check("unsuback 3.1.1", &[0xB0, 2, 1, 2], |out| unsuback(V311, ID, [], codes, out));
+        check("unsuback 5.0", &[0xB0, 4, 1, 2, 0, 0x87], |out| unsuback(V50, ID, [], [REFUSED], out));
+        check("disconnect", &[0xE0, 1, 0x82], |out| disconnect(ReasonCode::ProtocolError, [], out));
+        check("normal disconnect", &[0xE0, 0], |out| disconnect(ReasonCode::Success, [], out));
+        check("pingresp", &[0xD0, 0], pingresp);
+    }
+
+    #[test]
+    fn a_topic_name_is_put_back_and_nothing_else_changes() {
+        let received = [0x33, 13, 0, 0, 1, 2, 3, 0x23, 0, 9, b'h', b'e', b'l', b'l', b'o'];
+        let limits = Limits::default();
+        let context = Context { version: Version::V50, direction: Direction::FromClient, limits: &limits };
+        let header = context.header(&received).unwrap().unwrap();
+        let head = context.publish_head(&header, &received[..10]).unwrap().unwrap();
+        let put_back = PublishHead { topic: "a/b", ..head };
+        check("head", &[0x33, 16, 0, 3, b'a', b'/', b'b', 1, 2, 3, 0x23, 0, 9], |out| {
+            publish_head(Version::V50, &put_back, received.len() - head.head_len, out);
+        });
+    }
+
+    #[test]
+    fn lengths_of_every_size_are_written_minimal() {
+        let limits = Limits::default();
+        let context = Context { version: Version::V311, direction: Direction::FromClient, limits: &limits };
+        for len in [0, 124, 125, 16_380, 16_381, 2_097_148, 2_097_149] {
+            let message = Publish {
+                dup: false,
+                qos: QoS::Zero,
+                retain: false,
+                topic: "a",
+                packet_id: None,
+                properties: PublishProperties::default(),
+                payload: &vec![0; len],
+            };
+            let mut out = Vec::new();
+            publish(Version::V311, &message, &mut out);
+            assert_eq!(context.frame(&out).unwrap().unwrap().bytes.len(), out.len());
+            assert_eq!(context.header(&out).unwrap().unwrap().remaining_len, 3 + len);
+        }
+    }
+}

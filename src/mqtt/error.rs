@@ -218,3 +218,27 @@ impl std::fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_unique_and_stable_in_form() {
+        let mut labels: Vec<&str> = DecodeError::ALL.iter().map(|error| error.label()).collect();
+        labels.sort_unstable();
+        assert!(labels.windows(2).all(|two| two[0] != two[1]));
+        let plain = |label: &&str| label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        assert!(labels.iter().all(plain));
+    }
+
+    #[test]
+    fn every_violation_is_told_as_an_error() {
+        for error in DecodeError::ALL {
+            assert!(error.reason_code().is_error(), "{error}");
+            let clause = ["[MQTT-", "§", "limit"].iter().any(|mark| error.statement().contains(mark));
+            assert!(clause, "{error}");
+        }
+        assert_eq!(DecodeError::DupAtQos0.to_string(), "DUP set on QoS 0 ([MQTT-3.3.1-2])");
+    }
+}

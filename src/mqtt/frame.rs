@@ -325,35 +325,21 @@ const fn length_range(header: &FixedHeader, version: Version) -> (usize, usize) 
             (2 + packet_id + v5 as usize, ANY)
         }
         PacketType::PingReq | PacketType::PingResp => (0, 0),
-        PacketType::ConnAck => {
-            if v5 {
-                (3, ANY)
-            } else {
-                (2, 2)
-            }
+        PacketType::Disconnect | PacketType::Auth if v5 => (0, ANY),
+        PacketType::Disconnect | PacketType::Auth => (0, 0),
+        PacketType::UnsubAck if v5 => (3, ANY),
+        PacketType::ConnAck | PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp
+            if v5 =>
+        {
+            (2, ANY)
         }
-        PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-            if v5 {
-                (2, ANY)
-            } else {
-                (2, 2)
-            }
-        }
+        PacketType::ConnAck
+        | PacketType::PubAck
+        | PacketType::PubRec
+        | PacketType::PubRel
+        | PacketType::PubComp
+        | PacketType::UnsubAck => (2, 2),
         PacketType::Subscribe | PacketType::SubAck | PacketType::Unsubscribe => (2 + v5 as usize, ANY),
-        PacketType::UnsubAck => {
-            if v5 {
-                (3, ANY)
-            } else {
-                (2, 2)
-            }
-        }
-        PacketType::Disconnect | PacketType::Auth => {
-            if v5 {
-                (0, ANY)
-            } else {
-                (0, 0)
-            }
-        }
         PacketType::Connect => (10, ANY),
     }
 }

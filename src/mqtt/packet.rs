@@ -179,13 +179,17 @@ impl Context<'_> {
         Ok((reason, properties))
     }
 
+    /// A broker that knows no MQTT 5.0 says so in the form of 3.1.1 [MQTT-3.1.2-2], and clients fall back on it.
     fn connack<'a>(&self, frame: &Frame<'a>) -> Result<ConnAck<'a>, DecodeError> {
         let mut reader = Reader::new(frame.body());
         let flags = reader.u8()?;
         if flags & 0xFE != 0 {
             return Err(DecodeError::ConnAckFlagsReserved);
         }
-        let reason = self.reason(PacketType::ConnAck, reader.u8()?)?;
+        let (reason, old_form) = match reader.u8()? {
+            0x01 if self.version == Version::V50 && reader.is_empty() => (ReasonCode::UnsupportedProtocolVersion, true),
+            code => (self.reason(PacketType::ConnAck, code)?, false),
+        };
         // In 3.1 the whole byte is unused.
         let session_present = flags == 1 && self.version != Version::V31;
         if session_present && reason != ReasonCode::Success {
@@ -201,7 +205,7 @@ impl Context<'_> {
             assigned_client_id: None,
             properties: Properties::NONE,
         };
-        if self.version == Version::V50 {
+        if self.version == Version::V50 && !old_form {
             connack.properties =
                 Properties::read(&mut reader, &self.rules(PacketType::ConnAck), |property| connack.note(property))?;
         }

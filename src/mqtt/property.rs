@@ -89,53 +89,47 @@ impl Property<'_> {
     }
 }
 
-/// Where the property with this identifier may stand, §2.2.2.2 table 2-4; `None` when there is no such property.
-fn places(identifier: u32) -> Option<&'static [Place]> {
-    use PacketType::{
-        Auth, ConnAck, Connect, Disconnect, PubAck, PubComp, PubRec, PubRel, Publish, SubAck, Subscribe, UnsubAck,
-        Unsubscribe,
-    };
-    use Place::{Packet, Will};
-    Some(match identifier {
-        0x01 | 0x02 | 0x03 | 0x08 | 0x09 => &[Packet(Publish), Will],
-        0x0B => &[Packet(Publish), Packet(Subscribe)],
-        0x11 => &[Packet(Connect), Packet(ConnAck), Packet(Disconnect)],
-        0x12 | 0x13 | 0x1A | 0x24 | 0x25 | 0x28..=0x2A => &[Packet(ConnAck)],
-        0x15 | 0x16 => &[Packet(Connect), Packet(ConnAck), Packet(Auth)],
-        0x17 | 0x19 => &[Packet(Connect)],
-        0x18 => &[Will],
-        0x1C => &[Packet(ConnAck), Packet(Disconnect)],
-        0x1F => &[
-            Packet(ConnAck),
-            Packet(PubAck),
-            Packet(PubRec),
-            Packet(PubRel),
-            Packet(PubComp),
-            Packet(SubAck),
-            Packet(UnsubAck),
-            Packet(Disconnect),
-            Packet(Auth),
-        ],
-        0x21 | 0x22 | 0x27 => &[Packet(Connect), Packet(ConnAck)],
-        0x23 => &[Packet(Publish)],
-        0x26 => &[
-            Packet(Connect),
-            Packet(ConnAck),
-            Packet(Publish),
-            Will,
-            Packet(PubAck),
-            Packet(PubRec),
-            Packet(PubRel),
-            Packet(PubComp),
-            Packet(Subscribe),
-            Packet(SubAck),
-            Packet(Unsubscribe),
-            Packet(UnsubAck),
-            Packet(Disconnect),
-            Packet(Auth),
-        ],
-        _ => return None,
-    })
+impl Place {
+    /// Its bit in a set of places.
+    const fn bit(self) -> u16 {
+        match self {
+            Self::Will => 1,
+            Self::Packet(packet_type) => 1 << packet_type as u8,
+        }
+    }
+}
+
+/// Where the property with this identifier may stand, §2.2.2.2 table 2-4; nowhere when there is no such property.
+#[inline]
+const fn places(identifier: u32) -> u16 {
+    const fn of(packet_type: PacketType) -> u16 {
+        Place::Packet(packet_type).bit()
+    }
+    const WILL: u16 = Place::Will.bit();
+    const CONNECT: u16 = of(PacketType::Connect);
+    const CONNACK: u16 = of(PacketType::ConnAck);
+    const PUBLISH: u16 = of(PacketType::Publish);
+    const SUBSCRIBE: u16 = of(PacketType::Subscribe);
+    const DISCONNECT: u16 = of(PacketType::Disconnect);
+    const AUTH: u16 = of(PacketType::Auth);
+    const ACKS: u16 =
+        of(PacketType::PubAck) | of(PacketType::PubRec) | of(PacketType::PubRel) | of(PacketType::PubComp);
+    const ANSWERS: u16 = CONNACK | ACKS | of(PacketType::SubAck) | of(PacketType::UnsubAck) | DISCONNECT | AUTH;
+    match identifier {
+        0x01 | 0x02 | 0x03 | 0x08 | 0x09 => PUBLISH | WILL,
+        0x0B => PUBLISH | SUBSCRIBE,
+        0x11 => CONNECT | CONNACK | DISCONNECT,
+        0x12 | 0x13 | 0x1A | 0x24 | 0x25 | 0x28..=0x2A => CONNACK,
+        0x15 | 0x16 => CONNECT | CONNACK | AUTH,
+        0x17 | 0x19 => CONNECT,
+        0x18 => WILL,
+        0x1C => CONNACK | DISCONNECT,
+        0x1F => ANSWERS,
+        0x21 | 0x22 | 0x27 => CONNECT | CONNACK,
+        0x23 => PUBLISH,
+        0x26 => ANSWERS | CONNECT | PUBLISH | WILL | SUBSCRIBE | of(PacketType::Unsubscribe),
+        _ => 0,
+    }
 }
 
 /// What a property block is judged by.
@@ -216,7 +210,8 @@ impl<'a> Properties<'a> {
         let mut reader = Reader::of_properties(self.block);
         std::iter::from_fn(move || {
             let before = reader.rest();
-            let property = known(&mut reader).ok()??;
+            let identifier = reader.variable_byte_integer().ok()?;
+            let property = value(identifier, &mut reader).ok()?;
             let bytes = before.get(..before.len() - reader.rest().len())?;
             Some((property, bytes))
         })
@@ -302,19 +297,20 @@ const fn of_response_topic(error: DecodeError) -> DecodeError {
 }
 
 /// Reads one property that may stand in `place`.
+#[inline]
 fn property<'a>(reader: &mut Reader<'a>, place: Place) -> Result<Property<'a>, DecodeError> {
-    let mut ahead = *reader;
-    let identifier = ahead.variable_byte_integer()?;
-    let places = places(identifier).ok_or(DecodeError::PropertyUnknown)?;
-    if !places.contains(&place) {
-        return Err(DecodeError::PropertyMisplaced);
+    let identifier = reader.variable_byte_integer()?;
+    match places(identifier) {
+        0 => Err(DecodeError::PropertyUnknown),
+        places if places & place.bit() == 0 => Err(DecodeError::PropertyMisplaced),
+        _ => value(identifier, reader),
     }
-    known(reader)?.ok_or(DecodeError::PropertyUnknown)
 }
 
-/// Reads one property by its identifier and type, §2.2.2.2; `None` when there is no such property.
-fn known<'a>(reader: &mut Reader<'a>) -> Result<Option<Property<'a>>, DecodeError> {
-    Ok(Some(match reader.variable_byte_integer()? {
+/// Reads what stands behind an identifier, by its type, §2.2.2.2.
+#[inline]
+fn value<'a>(identifier: u32, reader: &mut Reader<'a>) -> Result<Property<'a>, DecodeError> {
+    Ok(match identifier {
         0x01 => Property::PayloadFormatIndicator(boolean(reader)?),
         0x02 => Property::MessageExpiryInterval(reader.u32()?),
         0x03 => Property::ContentType(reader.string()?),
@@ -344,8 +340,8 @@ fn known<'a>(reader: &mut Reader<'a>) -> Result<Option<Property<'a>>, DecodeErro
         0x28 => Property::WildcardSubscriptionAvailable(boolean(reader)?),
         0x29 => Property::SubscriptionIdentifierAvailable(boolean(reader)?),
         0x2A => Property::SharedSubscriptionAvailable(boolean(reader)?),
-        _ => return Ok(None),
-    }))
+        _ => return Err(DecodeError::PropertyUnknown),
+    })
 }
 
 fn boolean(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {

@@ -197,3 +197,21 @@ const fn violation(packet_type: PacketType) -> DecodeError {
         | PacketType::PingResp => DecodeError::DisconnectCode,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_return_codes_are_read_back() {
+        for code in ReasonCode::ALL {
+            assert_eq!(ReasonCode::from_u8(code.value()), Some(*code));
+        }
+        for code in 0..=u8::MAX {
+            assert_eq!(
+                ReasonCode::from_return_code(code).map(ReasonCode::return_code),
+                (code < 6).then_some(Some(code))
+            );
+        }
+    }
+}

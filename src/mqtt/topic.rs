@@ -2,11 +2,7 @@
 //!
 //! [`matches()`], [`covers`] and [`overlaps`] take what stands behind `$share/NAME/`: see [`Filter::topic`].
 
-use super::{
-    Limits,
-    error::DecodeError,
-    text::{self, Marks},
-};
+use super::{Limits, error::DecodeError, text};
 
 /// Judges a Topic Name: UTF-8, not empty, no wildcard, within the limits. [MQTT-4.7.3-1] [MQTT-3.3.2-2]
 ///
@@ -18,11 +14,10 @@ pub fn name<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, DecodeError
         return Err(DecodeError::TopicNameTooLong);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8)?;
-    let marks = Marks::of(bytes);
-    if marks.plain && marks.slashes < limits.max_topic_levels {
-        return Ok(text);
+    // So few bytes can't have too many levels.
+    if !text::is_plain(bytes) || bytes.len() >= limits.max_topic_levels {
+        judge_name(text, limits)?;
     }
-    judge_name(text, &marks, limits)?;
     Ok(text)
 }
 
@@ -34,9 +29,9 @@ pub fn check_name(text: &str, limits: &Limits) -> Result<(), DecodeError> {
     name(text.as_bytes(), limits).map(|_| ())
 }
 
-/// Finds the rule that a Topic Name with anything unusual in it breaks, if it does.
+/// Finds the rule that a long or unusual Topic Name breaks, if it does.
 #[cold]
-fn judge_name(text: &str, marks: &Marks, limits: &Limits) -> Result<(), DecodeError> {
+fn judge_name(text: &str, limits: &Limits) -> Result<(), DecodeError> {
     if text.is_empty() {
         return Err(DecodeError::TopicNameEmpty);
     }
@@ -44,7 +39,7 @@ fn judge_name(text: &str, marks: &Marks, limits: &Limits) -> Result<(), DecodeEr
     if text.contains(['+', '#']) {
         return Err(DecodeError::TopicNameWildcard);
     }
-    if marks.slashes >= limits.max_topic_levels {
+    if memchr::memchr_iter(b'/', text.as_bytes()).count() >= limits.max_topic_levels {
         return Err(DecodeError::TopicNameTooDeep);
     }
     Ok(())
@@ -224,4 +219,67 @@ pub fn overlaps(one: &str, other: &str) -> bool {
 fn levels(filter: &str) -> impl Iterator<Item = &str> {
     let first = (filter == "#").then_some("+");
     first.into_iter().chain(filter.split('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standards_examples_match() {
+        for (filter, name, expected) in [
+            ("sport/tennis/player1/#", "sport/tennis/player1", true),
+            ("sport/tennis/player1/#", "sport/tennis/player1/ranking", true),
+            ("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true),
+            ("sport/#", "sport", true),
+            ("sport/tennis/+", "sport/tennis/player1", true),
+            ("sport/tennis/+", "sport/tennis/player1/ranking", false),
+            ("sport/+", "sport", false),
+            ("sport/+", "sport/", true),
+            ("+/+", "/finance", true),
+            ("/+", "/finance", true),
+            ("+", "/finance", false),
+            ("#", "$SYS/monitor/Clients", false),
+            ("+/monitor/Clients", "$SYS/monitor/Clients", false),
+            ("$SYS/#", "$SYS/monitor/Clients", true),
+            ("$SYS/monitor/+", "$SYS/monitor/Clients", true),
+            ("ACCOUNTS", "Accounts", false),
+        ] {
+            assert_eq!(matches(filter, name), expected, "{filter} {name}");
+        }
+    }
+
+    #[test]
+    fn filters_cover_and_overlap() {
+        for (one, other, covered, overlapping) in [
+            ("#", "a/b", true, true),
+            ("#", "$SYS/#", false, false),
+            ("+/#", "#", true, true),
+            ("#", "+/#", true, true),
+            ("a/#", "a", true, true),
+            ("a/+", "a/#", false, true),
+            ("a/+/#", "a/#", false, true),
+            ("a/+/c", "+/b/c", false, true),
+            ("a/+", "a/b", true, true),
+            ("a/b", "a/+", false, true),
+            ("a/b", "a/c", false, false),
+            ("$SYS/#", "$SYS/+/x", true, true),
+            ("+/x", "$a/x", false, false),
+        ] {
+            assert_eq!(covers(one, other), covered, "{one} covers {other}");
+            assert_eq!(overlaps(one, other), overlapping, "{one} overlaps {other}");
+            assert_eq!(overlaps(other, one), overlapping, "{other} overlaps {one}");
+        }
+    }
+
+    #[test]
+    fn a_shared_subscription_is_taken_apart() {
+        let limits = Limits::default();
+        let filter = Filter::parse(b"$share/group/a/+/#", &limits).unwrap();
+        assert_eq!((filter.share(), filter.topic()), (Some("group"), "a/+/#"));
+        assert_eq!(filter.text(), "$share/group/a/+/#");
+        assert!(filter.has_wildcard());
+        let plain = Filter::parse(b"$shared/group/a", &limits).unwrap();
+        assert_eq!((plain.share(), plain.topic()), (None, "$shared/group/a"));
+    }
 }
