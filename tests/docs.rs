@@ -1,0 +1,164 @@
+//! What README and docs promise is there: settings that load, `make` targets, tests, files, within the length we allow
+//! ourselves.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test program: a panic is its way to fail")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// README, the pages of docs/, and the other pages of the root: path from the root and text.
+fn pages() -> Vec<(String, String)> {
+    let mut names = Vec::new();
+    for folder in ["", "docs"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") {
+                names.push(Path::new(folder).join(name).to_str().unwrap().to_owned());
+            }
+        }
+    }
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), read(&name))).collect()
+}
+
+/// The fenced blocks of a language, each with the line it starts in.
+fn blocks(page: &str, language: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut open: Option<(usize, bool, String)> = None;
+    for (number, line) in (1..).zip(page.lines()) {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(word)) => open = Some((number, word == language, String::new())),
+            (Some(_), Some(_)) => {
+                let (start, wanted, text) = open.take().unwrap();
+                if wanted {
+                    found.push((start, text));
+                }
+            }
+            (Some((_, _, text)), None) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+/// The settings of a block, loaded from a folder that has the ready policies beside them.
+#[test]
+fn every_settings_file_in_the_pages_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    let policies = folder.path().join("policies/permit-all");
+    fs::create_dir_all(&policies).unwrap();
+    fs::copy(root().join("policies/permit-all/policy.toml"), policies.join("policy.toml")).unwrap();
+    let file = folder.path().join("gateway.toml");
+    let mut loaded = 0;
+    for (name, page) in pages() {
+        for (line, text) in blocks(&page, "toml") {
+            if text.contains("[[listener]]") {
+                fs::write(&file, &text).unwrap();
+                for named in text.split('"').filter(|word| word.starts_with("pki/")) {
+                    fs::create_dir_all(folder.path().join("pki")).unwrap();
+                    fs::write(folder.path().join(named), "").unwrap();
+                }
+                let settings = tidegate::config::load(&file);
+                assert!(settings.is_ok(), "{name}, line {line}:\n{}", settings.unwrap_err());
+                loaded += 1;
+            }
+        }
+    }
+    assert!(loaded >= 3, "README and tutorial show settings");
+}
+
+/// Every file below the folders that ends so.
+fn files_below(folders: &[&str], ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() && !path.ends_with("node_modules") && !path.ends_with("target") {
+            waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.to_str().is_some_and(|name| name.ends_with(ending)) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines < 120, "README.md has {lines} lines");
+}
+
+#[test]
+fn every_make_target_named_in_the_pages_exists() {
+    let makefile = read("Makefile");
+    let targets: BTreeSet<&str> = makefile
+        .lines()
+        .filter(|line| !line.starts_with(['\t', '.', '#']))
+        .filter_map(|line| line.split_once(':').map(|(target, _)| target))
+        .collect();
+    for (name, page) in pages() {
+        for spoken in page.split("`make ").skip(1).chain(page.split("$ make ").skip(1)) {
+            let target = spoken.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            assert!(targets.contains(target), "{name} names `make {target}`; there are {targets:?}");
+        }
+    }
+}
+
+#[test]
+fn no_make_target_is_longer_than_three_lines() {
+    let mut lines = 0;
+    for line in read("Makefile").lines() {
+        lines = if line.starts_with('\t') { lines + 1 } else { 0 };
+        assert!(lines <= 3, "a target of the Makefile is too long at: {line}");
+    }
+}
+
+#[test]
+fn every_relative_link_leads_somewhere() {
+    for (name, page) in pages() {
+        let folder = root().join(&name);
+        for target in page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            if !target.is_empty() && !target.contains("://") {
+                let file = folder.parent().unwrap().join(target);
+                assert!(file.exists(), "{name} links to `{target}`, which is not there");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_test_named_in_the_pages_exists() {
+    let mut names = BTreeSet::new();
+    for file in files_below(&["src", "tests", "benches"], ".rs") {
+        let text = fs::read_to_string(&file).unwrap();
+        let functions = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+        names.extend(functions.map(str::to_owned));
+    }
+    names.extend(files_below(&["fuzz/fuzz_targets"], ".rs").iter().map(|file| stem(file)));
+    for page in ["docs/threats.md", "docs/conformance.md"] {
+        for row in read(page).lines().filter(|line| line.starts_with("| ") && !line.contains("| shown by |")) {
+            let shown_by = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
+            let named: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
+            assert!(page.ends_with("conformance.md") || !named.is_empty(), "{page}: this row names no test: {row}");
+            for test in named {
+                let function = test.rsplit("::").next().unwrap();
+                assert!(names.contains(function), "{page} names the test `{test}`, which is not there");
+            }
+        }
+    }
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().unwrap().to_str().unwrap().to_owned()
+}
