@@ -1,4 +1,4 @@
-//! What README and docs promise is there: settings that load, `make` targets, tests, files, within the length we allow
+//! What README and docs promise is there (`settings.rs` loads what settings they show): `make` targets, tests, files, within the length we allow
 //! ourselves.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test program: a panic is its way to fail")]
@@ -28,55 +28,6 @@ fn pages() -> Vec<(String, String)> {
     }
     names.sort();
     names.into_iter().map(|name| (name.clone(), read(&name))).collect()
-}
-
-/// The fenced blocks of a language, each with the line it starts in.
-fn blocks(page: &str, language: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
-    let mut open: Option<(usize, bool, String)> = None;
-    for (number, line) in (1..).zip(page.lines()) {
-        match (&mut open, line.strip_prefix("```")) {
-            (None, Some(word)) => open = Some((number, word == language, String::new())),
-            (Some(_), Some(_)) => {
-                let (start, wanted, text) = open.take().unwrap();
-                if wanted {
-                    found.push((start, text));
-                }
-            }
-            (Some((_, _, text)), None) => {
-                text.push_str(line);
-                text.push('\n');
-            }
-            (None, None) => {}
-        }
-    }
-    found
-}
-
-/// The settings of a block, loaded from a folder that has the ready policies beside them.
-#[test]
-fn every_settings_file_in_the_pages_loads() {
-    let folder = tempfile::tempdir().unwrap();
-    let policies = folder.path().join("policies/permit-all");
-    fs::create_dir_all(&policies).unwrap();
-    fs::copy(root().join("policies/permit-all/policy.toml"), policies.join("policy.toml")).unwrap();
-    let file = folder.path().join("gateway.toml");
-    let mut loaded = 0;
-    for (name, page) in pages() {
-        for (line, text) in blocks(&page, "toml") {
-            if text.contains("[[listener]]") {
-                fs::write(&file, &text).unwrap();
-                for named in text.split('"').filter(|word| word.starts_with("pki/")) {
-                    fs::create_dir_all(folder.path().join("pki")).unwrap();
-                    fs::write(folder.path().join(named), "").unwrap();
-                }
-                let settings = tidegate::config::load(&file);
-                assert!(settings.is_ok(), "{name}, line {line}:\n{}", settings.unwrap_err());
-                loaded += 1;
-            }
-        }
-    }
-    assert!(loaded >= 3, "README and tutorial show settings");
 }
 
 /// Every file below the folders that ends so.
@@ -146,17 +97,33 @@ fn every_test_named_in_the_pages_exists() {
         names.extend(functions.map(str::to_owned));
     }
     names.extend(files_below(&["fuzz/fuzz_targets"], ".rs").iter().map(|file| stem(file)));
+    names.extend(files_below(&["tests/vectors"], ".txt").iter().map(|file| format!("{}.txt", stem(file))));
     for page in ["docs/threats.md", "docs/conformance.md"] {
-        for row in read(page).lines().filter(|line| line.starts_with("| ") && !line.contains("| shown by |")) {
-            let shown_by = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
-            let named: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
-            assert!(page.ends_with("conformance.md") || !named.is_empty(), "{page}: this row names no test: {row}");
-            for test in named {
-                let function = test.rsplit("::").next().unwrap();
-                assert!(names.contains(function), "{page} names the test `{test}`, which is not there");
+        for (row, shown_by) in shown(&read(page)) {
+            assert!(!shown_by.is_empty(), "{page}: this row names no test: {row}");
+            for test in shown_by {
+                assert!(names.contains(&test), "{page} names the test `{test}`, which is not there");
             }
         }
     }
+}
+
+/// The rows of every table whose last column is headed `shown by`, each with what that column names.
+fn shown(page: &str) -> Vec<(String, Vec<String>)> {
+    let mut found = Vec::new();
+    let mut in_table = false;
+    for line in page.lines() {
+        if !line.starts_with('|') {
+            in_table = false;
+        } else if line.ends_with("| shown by |") {
+            in_table = true;
+        } else if in_table && !line.starts_with("|--") {
+            let cell = line.trim_end_matches([' ', '|']).rsplit('|').next().unwrap().to_owned();
+            let tests = cell.split([',', ' ', '`']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+            found.push((line.to_owned(), tests));
+        }
+    }
+    found
 }
 
 fn stem(file: &Path) -> String {
