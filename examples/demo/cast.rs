@@ -109,8 +109,8 @@ pub(crate) struct Offence {
     pub(crate) deed: &'static str,
     /// What the offender sees at the end starts with this.
     pub(crate) seen: &'static str,
-    /// The reason in the audit file.
-    pub(crate) reason: &'static str,
+    /// The cause of the end in the audit file.
+    pub(crate) cause: &'static str,
     trust: Arc<ClientConfig>,
     /// The level of a proper CONNECT before the offence.
     connect: Option<u8>,
@@ -152,10 +152,10 @@ pub(crate) fn offences(plant: &Plant) -> Result<Vec<Offence>, Failure> {
         ("a second CONNECT", "DISCONNECT 0x82", "second_connect", &known, v50, connect),
         ("a packet of 256 MB", "DISCONNECT 0x95", "packet_too_large", &known, v50, huge),
     ];
-    let offence = |(deed, seen, reason, trust, connect, bytes): (_, _, _, &Arc<ClientConfig>, _, _)| Offence {
+    let offence = |(deed, seen, cause, trust, connect, bytes): (_, _, _, &Arc<ClientConfig>, _, _)| Offence {
         deed,
         seen,
-        reason,
+        cause,
         trust: Arc::clone(trust),
         connect,
         bytes,

@@ -111,26 +111,38 @@ fn publish_round(sensors: &mut [Sensor], audience: &mut Audience) -> Result<usiz
 fn offend(plant: &Plant, offence: &Offence) -> Result<bool, Failure> {
     let mut offender = offence.commit(plant)?;
     let seen = offender.ending();
-    let reason = reason_in_audit(plant, offender.address)?;
-    let good = seen.starts_with(offence.seen) && reason == offence.reason;
-    println!("  {:<30} {seen:<32} {reason}{}", offence.deed, if good { "" } else { "   <- not as told" });
+    let end = end_in_audit(plant, offender.address)?;
+    let good = seen.starts_with(offence.seen) && end.cause == offence.cause;
+    let remark = if good { "" } else { "   <- not as told" };
+    println!("  {:<30} {seen:<31} {:<20}{}{remark}", offence.deed, end.cause, end.statement);
     Ok(good)
 }
 
-/// The reason that the audit file gives for the end of the connection from this address.
-fn reason_in_audit(plant: &Plant, peer: SocketAddr) -> Result<String, Failure> {
+/// What the audit file says of the end of a connection.
+struct End {
+    cause: String,
+    statement: String,
+}
+
+/// Waits for the record of the end of the connection from this address.
+fn end_in_audit(plant: &Plant, peer: SocketAddr) -> Result<End, Failure> {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
-        for line in fs::read_to_string(plant.audit_file())?.lines() {
+        for line in fs::read_to_string(plant.audit_file())?.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
             let record: serde_json::Value = serde_json::from_str(line)?;
-            let text = |field| record.get(field).and_then(serde_json::Value::as_str).unwrap_or_default();
+            let text = |field| record.get(field).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+            let cause = match text("event").as_str() {
+                "ended" => text("cause"),
+                "handshake_failed" => text("reason"),
+                _ => continue,
+            };
             if text("peer") == peer.to_string() {
-                return Ok(text("reason").to_owned());
+                return Ok(End { cause, statement: text("statement") });
             }
         }
         thread::sleep(Duration::from_millis(20));
     }
-    Ok("no record".to_owned())
+    Err(format!("no record of the end of {peer} in {}", plant.audit_file().display()).into())
 }
 
 fn where_to_look(plant: &Plant) -> Result<(), Failure> {
@@ -138,9 +150,9 @@ fn where_to_look(plant: &Plant) -> Result<(), Failure> {
     println!("  settings  {}", plant.folder.join("gateway.toml").display());
     println!("  audit     {}", plant.audit_file().display());
     println!("  log       {}", plant.folder.join("gateway.log").display());
-    println!("  metrics   http://{}/metrics, where among others:", plant.admin);
+    println!("  metrics   http://{}/metrics while it runs, where among others:", plant.admin);
     let metrics = plant.admin_answer("/metrics")?;
-    for line in metrics.lines().filter(|line| line.starts_with("tidegate_connections")) {
+    for line in metrics.lines().filter(|line| line.starts_with("tidegate_connections_") && !line.ends_with(" 0")) {
         println!("              {line}");
     }
     Ok(())
