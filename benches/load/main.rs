@@ -1,6 +1,6 @@
 //! Tidegate, a plain byte relay and HAProxy side by side under the same load: CPU, throughput, latency, memory.
 //!
-//! `cargo bench --bench load -- [--quick] [--json] [--only TEXT] [--subjects relay,haproxy,tidegate]
+//! `cargo bench --bench load -- [--quick] [--rounds N] [--json] [--only TEXT] [--subjects relay,haproxy,tidegate]
 //! [--cores-apart]`.
 //! What is measured, how and against what targets: docs/performance.md.
 

@@ -1,4 +1,4 @@
-//! Which rows, how often, in which order, and what issue 2 asks of them.
+//! Which rows, how often, in which order, and their targets.
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use crate::{Result, tls};
 /// What one run does.
 pub(crate) struct Plan {
     quick: bool,
+    rounds: Option<usize>,
     json: bool,
     only: Option<String>,
     kinds: Vec<Kind>,
@@ -64,7 +65,14 @@ const MANY_PER_WRITE: Pace = Pace::FlatOut { frames_per_write: 16 };
 
 impl Plan {
     pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
-        let mut plan = Self { quick: false, json: false, only: None, kinds: Kind::ALL.to_vec(), cores: Cores::Shared };
+        let mut plan = Self {
+            quick: false,
+            rounds: None,
+            json: false,
+            only: None,
+            kinds: Kind::ALL.to_vec(),
+            cores: Cores::Shared,
+        };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -72,12 +80,15 @@ impl Plan {
                 "--quick" => plan.quick = true,
                 "--json" => plan.json = true,
                 "--cores-apart" => plan.cores = Cores::Apart,
+                "--rounds" => plan.rounds = Some(arguments.next().ok_or("--rounds NUMBER")?.parse()?),
                 "--only" => plan.only = Some(arguments.next().ok_or("--only TEXT")?.clone()),
                 "--subjects" => {
                     let named = arguments.next().ok_or("--subjects relay,haproxy,tidegate")?;
                     plan.kinds.retain(|kind| named.contains(&format!("{kind:?}").to_lowercase()));
                 }
-                other => return Err(format!("`{other}`: --quick, --json, --only TEXT, --subjects LIST").into()),
+                other => {
+                    return Err(format!("`{other}`: --quick, --rounds N, --json, --only TEXT, --subjects LIST").into());
+                }
             }
         }
         plan.kinds.retain(|kind| kind.is_installed());
@@ -100,7 +111,7 @@ impl Plan {
     }
 
     fn rounds(&self) -> usize {
-        if self.quick { 5 } else { 15 }
+        self.rounds.unwrap_or(if self.quick { 5 } else { 15 })
     }
 }
 
