@@ -59,7 +59,9 @@ fn connected(version: Version) -> (Connection, Instant) {
     let now = Instant::now();
     let (connect, connack) = match version {
         Version::V50 => (&b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01c"[..], &b"\x20\x03\x00\x00\x00"[..]),
-        Version::V31 | Version::V311 => (&b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c"[..], &b"\x20\x02\x00\x00"[..]),
+        Version::V31 | Version::V311 => {
+            (&b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c"[..], &b"\x20\x02\x00\x00"[..])
+        }
     };
     let mut connection = match open(now, connect, &terms, &identity) {
         Opening::Accepted(accepted) => accepted.connection,
