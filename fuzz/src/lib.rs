@@ -1,6 +1,7 @@
 //! What each fuzz target holds its input to. `tests/corpus.rs` and `tests/codec_properties.rs` call the same functions on
 //! stable.
 
+pub mod connection;
 mod oracle;
 mod stream;
 mod topics;
@@ -30,6 +31,7 @@ targets! {
     broker_stream_v311 => |data| stream::judge(Version::V311, Direction::FromBroker, data);
     broker_stream_v50 => |data| stream::judge(Version::V50, Direction::FromBroker, data);
     connect => stream::connect;
+    connection => connection::relay;
     topic_algebra => topics::compare;
     oracle_v311 => oracle::compare;
 }

@@ -1,0 +1,195 @@
+//! One connection, both peers' bytes as they come: what comes out is whole permitted packets, however they came.
+
+use std::{sync::Arc, time::Instant};
+
+use tidegate::{
+    enforce::{Accepted, Connection, End, Opening, Output, Terms, open},
+    identity::Identity,
+    mqtt::{
+        Context, Direction, Limits, Version, connect::Connect, encode, packet::Packet, property::Property,
+        reason::ReasonCode,
+    },
+    policy::{Message, Policy, Reason, Request, Rule, Verdict},
+};
+
+/// Refuses what begins with `deny`, and wants to see the payload of what begins with `whole`.
+#[derive(Debug)]
+struct ByTopic;
+
+impl Rule for ByTopic {
+    fn id(&self) -> &str {
+        "by-topic"
+    }
+
+    fn judge(&self, _: &Identity, request: &Request<'_>) -> Verdict {
+        let text = match request {
+            Request::Connect(_) => "",
+            Request::Will(message) | Request::Publish(message) | Request::Receive(message) => message.topic,
+            Request::Subscribe(subscription) => subscription.filter,
+        };
+        if text.starts_with("deny") { Verdict::Deny(Reason::NotAuthorized) } else { Verdict::Allow }
+    }
+
+    fn needs_payload(&self, _: &Identity, message: &Message<'_>) -> bool {
+        message.topic.starts_with("whole")
+    }
+}
+
+/// A connection whose CONNACK has come, and what both peers were sent since.
+pub struct Pair {
+    pub connection: Connection,
+    pub version: Version,
+    now: Instant,
+    pub to_client: Vec<u8>,
+    pub to_broker: Vec<u8>,
+    tails: [Vec<u8>; 2],
+    held: [bool; 2],
+    pub refusals: usize,
+    pub end: Option<End>,
+}
+
+/// Small enough that everything which is bounded meets its bound.
+fn terms() -> Terms {
+    let limits = Limits { max_packet_bytes: 2048, max_control_bytes: 1024, ..Limits::default() };
+    let policy = Arc::new(Policy::new("1", vec![Box::new(ByTopic)]));
+    let terms = Terms::new(limits, policy);
+    Terms { stream_threshold_bytes: 64, max_buffered_bytes: 256, topic_alias_maximum: 4, max_subscriptions: 8, ..terms }
+}
+
+impl Pair {
+    pub fn new(version: Version, clean_start: bool) -> Self {
+        let now = Instant::now();
+        let connect = Connect { client_id: "fuzz", ..Connect::bare(version, clean_start, 60) };
+        let alias_maximum = [Property::TopicAliasMaximum(4)];
+        let mut bytes = Vec::new();
+        encode::connect(&connect, &alias_maximum, &mut bytes);
+        let identity = Identity::new("field".into(), ([192, 0, 2, 1], 1).into(), None);
+        let Opening::Accepted(accepted) = open(now, &bytes, &Arc::new(terms()), &identity) else {
+            panic!("CONNECT is refused");
+        };
+        let Accepted { connection, .. } = *accepted;
+        let mut pair = Self {
+            connection,
+            version,
+            now,
+            to_client: Vec::new(),
+            to_broker: Vec::new(),
+            tails: [Vec::new(), Vec::new()],
+            held: [false; 2],
+            refusals: 0,
+            end: None,
+        };
+        let mut connack = Vec::new();
+        encode::connack(version, false, ReasonCode::Success, alias_maximum, &mut connack);
+        pair.feed(Direction::FromBroker, &connack);
+        pair.to_client.clear();
+        pair
+    }
+
+    /// Bytes of one peer, and then what the other held back.
+    pub fn feed(&mut self, from: Direction, bytes: &[u8]) {
+        let other = if from == Direction::FromClient { Direction::FromBroker } else { Direction::FromClient };
+        self.take(from, bytes);
+        if self.held[other as usize] {
+            self.take(other, &[]);
+        }
+    }
+
+    fn take(&mut self, from: Direction, bytes: &[u8]) {
+        if self.end.is_some() {
+            return;
+        }
+        let tail = &mut self.tails[from as usize];
+        tail.extend_from_slice(bytes);
+        let mut out = Output::default();
+        let result = self.connection.receive(from, self.now, tail, &mut out);
+        let (onward, back) = match from {
+            Direction::FromClient => (&mut self.to_broker, &mut self.to_client),
+            Direction::FromBroker => (&mut self.to_client, &mut self.to_broker),
+        };
+        out.onward.copy_to(tail, onward);
+        back.extend_from_slice(&out.back);
+        self.refusals += out.events.len();
+        match result {
+            Ok(received) => {
+                tail.drain(..received.consumed);
+                self.held[from as usize] = received.hold;
+            }
+            Err(end) => self.end = Some(end),
+        }
+    }
+
+    /// Holds that both peers were sent whole packets and none that is denied. A PUBLISH may be under way.
+    pub fn check(&self) {
+        self.check_stream(Direction::FromClient, &self.to_broker);
+        self.check_stream(Direction::FromBroker, &self.to_client);
+    }
+
+    fn check_stream(&self, direction: Direction, mut bytes: &[u8]) {
+        let limits = Limits { max_control_bytes: 8192, ..Limits::default() };
+        let context = Context { version: self.version, direction, limits: &limits };
+        while let Some(frame) = context.frame(bytes).expect("what goes out is framed") {
+            let packet = context.packet(frame).expect("what goes out is well-formed");
+            if let Packet::Publish(publish) = packet {
+                assert!(!publish.topic.starts_with("deny"), "denied and forwarded");
+            }
+            if let Packet::Subscribe(subscribe) = packet {
+                assert!(subscribe.subscriptions().all(|one| !one.filter.text().starts_with("deny")));
+            }
+            bytes = &bytes[frame.bytes.len()..];
+        }
+        if !bytes.is_empty() {
+            let header = context.header(bytes).expect("a header").expect("a whole one");
+            let head = context.publish_head(&header, bytes).expect("a PUBLISH").expect("its head");
+            assert!(!head.topic.starts_with("deny"), "denied and under way");
+        }
+    }
+}
+
+/// The first byte chooses the version and whether there may be a session; then come pieces: a byte for the side and the
+/// length, and so many bytes.
+pub(crate) fn relay(data: &[u8]) {
+    let Some((&first, rest)) = data.split_first() else { return };
+    let version = [Version::V31, Version::V311, Version::V50][usize::from(first % 3)];
+    let pieces = pieces(rest);
+    let run = |pieces: &[(Direction, Vec<u8>)]| {
+        let mut pair = Pair::new(version, first & 0x80 == 0);
+        for (from, bytes) in pieces {
+            pair.feed(*from, bytes);
+        }
+        pair.check();
+        pair
+    };
+    let as_it_came = run(&pieces);
+    let joined = run(&join(&pieces));
+    assert_eq!(as_it_came.to_client, joined.to_client);
+    assert_eq!(as_it_came.to_broker, joined.to_broker);
+    assert_eq!(as_it_came.end, joined.end);
+    assert_eq!(as_it_came.refusals, joined.refusals);
+    if as_it_came.end.is_none() {
+        assert_eq!(as_it_came.connection.is_quiet(), joined.connection.is_quiet());
+    }
+}
+
+fn pieces(mut rest: &[u8]) -> Vec<(Direction, Vec<u8>)> {
+    let mut pieces = Vec::new();
+    while let Some((&control, behind)) = rest.split_first() {
+        let from = if control & 0x80 == 0 { Direction::FromClient } else { Direction::FromBroker };
+        let (piece, behind) = behind.split_at(usize::from(control & 0x7F).min(behind.len()));
+        pieces.push((from, piece.to_vec()));
+        rest = behind;
+    }
+    pieces
+}
+
+/// Neighbouring pieces of one peer as one.
+fn join(pieces: &[(Direction, Vec<u8>)]) -> Vec<(Direction, Vec<u8>)> {
+    let mut joined: Vec<(Direction, Vec<u8>)> = Vec::new();
+    for (from, bytes) in pieces {
+        match joined.last_mut() {
+            Some((last, all)) if last == from => all.extend_from_slice(bytes),
+            Some(_) | None => joined.push((*from, bytes.clone())),
+        }
+    }
+    joined
+}
