@@ -7,7 +7,7 @@ check: # all that CI does
 
 test: # every test, after installing what the tests talk to
 	tests/prepare
-	cargo test
+	cargo test --no-fail-fast
 
 demo: # the main job, shown; ARGS=--once ends by itself
 	cargo build --quiet --bin tidegate --example demo
