@@ -20,6 +20,7 @@ use crate::enforce::end::{Blame, Cause, End};
 use crate::enforce::output::Output;
 use crate::enforce::{self, Accepted, Connection, Terms};
 use crate::identity::{Certificate, Identity};
+use crate::metrics::Open;
 use crate::tls::session::Session;
 
 /// How long a peer has to take the last bytes and to close.
@@ -49,25 +50,35 @@ enum Setback {
     Handshake { reason: &'static str, client: Option<Transport> },
     /// The CONNECT was not permitted, or did not come, or led nowhere.
     Connect { end: End, identity: Box<Identity>, client: Transport, reply: Vec<u8> },
+    /// The gateway drains.
+    Drain,
 }
 
 /// Serves one client to the end.
 pub(super) async fn serve(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut drain: Drain) {
     let Newcomer { stream, peer, mut slot } = newcomer;
     let _open = port.metrics.accepted();
-    let half_open = port.metrics.half_open();
     let accepted = Instant::now();
     let mut recorder = Recorder::new(Arc::clone(&shared), Arc::clone(&port), accepted);
     let mut buffered = Buffered::new(Arc::clone(&shared.buffered));
-    let opening = Opening { port: &port, recorder: &mut recorder, buffered: &mut buffered, accepted };
+    let opening = Opening {
+        port: &port,
+        recorder: &mut recorder,
+        buffered: &mut buffered,
+        slot: &mut slot,
+        half_open: port.metrics.half_open(),
+        accepted,
+    };
     // Boxed, and gone before the relay begins: an idle connection does not carry what its opening needed.
-    let opened = Box::pin(opening.run(stream, peer)).await;
-    drop(half_open);
+    let opened = tokio::select! {
+        biased;
+        opened = Box::pin(opening.run(stream, peer)) => opened,
+        _ = drain.changed() => Err(Setback::Drain),
+    };
     let opened = match opened {
         Ok(opened) => opened,
-        Err(setback) => return Box::pin(refuse(setback, peer, recorder)).await,
+        Err(setback) => return Box::pin(refuse(setback, &port, peer, recorder)).await,
     };
-    slot.settle();
     let Opened { connection, client, dialled, connect, early } = *opened;
     // Counted as open at the server until the end.
     let Dialled { transport: broker, open: _open_upstream, metrics: _ } = dialled;
@@ -99,6 +110,8 @@ struct Opening<'o> {
     port: &'o Port,
     recorder: &'o mut Recorder,
     buffered: &'o mut Buffered,
+    slot: &'o mut Slot,
+    half_open: Open,
     accepted: Instant,
 }
 
@@ -154,6 +167,8 @@ impl Opening<'_> {
         };
         let Accepted { mut connection, consumed, rewritten } = *accepted;
         self.recorder.connected(connection.version());
+        self.slot.settle();
+        drop(self.half_open);
         match self.port.upstream.dial(self.port.deadlines.dial).await {
             Ok(dialled) => {
                 self.recorder.dialled(Arc::clone(&dialled.metrics));
@@ -208,7 +223,7 @@ async fn shake_hands(client: &mut Transport, early: &mut Vec<u8>) -> Result<(), 
 }
 
 /// Tells a client that it gets no relay, and closes.
-async fn refuse(setback: Setback, peer: SocketAddr, recorder: Recorder) {
+async fn refuse(setback: Setback, port: &Port, peer: SocketAddr, recorder: Recorder) {
     let (client, reply) = match setback {
         Setback::Handshake { reason, client } => {
             recorder.handshake_failed(peer, reason).await;
@@ -217,6 +232,11 @@ async fn refuse(setback: Setback, peer: SocketAddr, recorder: Recorder) {
         Setback::Connect { end, identity, client, reply } => {
             recorder.ended(&identity, &end).await;
             (Some(client), reply)
+        }
+        Setback::Drain => {
+            let identity = Identity::new(Arc::clone(&port.name), peer, None);
+            recorder.ended(&identity, &End::new(Cause::ShutDown, Blame::Gateway)).await;
+            (None, Vec::new())
         }
     };
     if let Some(mut client) = client {
