@@ -22,6 +22,7 @@ use crate::config::{self, Settings};
 use crate::metrics::{CertificateKind, Metrics, Side, Source};
 use crate::tls::client::ClientSettings;
 use crate::tls::error::{TlsError, Warning};
+use crate::tls::failure::HandshakeFailure;
 use crate::tls::server::{Expiry, ExpiryKind, ServerSettings};
 
 /// A broker that does not acknowledge for this long is gone, however long a client may take.
@@ -154,6 +155,10 @@ fn port(
         max_message_bytes: websocket.max_message_bytes,
     });
     let deadlines = &listener.deadlines;
+    let metrics = metrics.listener(&listener.name)?;
+    if tls.is_some() {
+        metrics.expect_handshake_failures(HandshakeFailure::ALL.map(HandshakeFailure::label));
+    }
     Ok(Port {
         name: Arc::clone(&listener.name),
         terms: Arc::clone(&listener.terms),
@@ -161,7 +166,7 @@ fn port(
         upgrade,
         upstream,
         door: Arc::new(Door::new(Arc::clone(process), bounds(&listener.limits))),
-        metrics: metrics.listener(&listener.name)?,
+        metrics,
         tcp: TcpOptions { keepalive: listener.tcp.keepalive, user_timeout: listener.tcp.user_timeout },
         deadlines: Deadlines {
             handshake: deadlines.tls_handshake,
