@@ -49,7 +49,7 @@ enum Setback {
     /// The handshake of TLS or WebSocket failed, or took too long.
     Handshake { reason: &'static str, client: Option<Transport> },
     /// The CONNECT was not permitted, or did not come, or led nowhere.
-    Connect { end: End, identity: Box<Identity>, client: Transport, reply: Vec<u8> },
+    Connect { end: End, identity: Identity, client: Transport, reply: Vec<u8> },
     /// The gateway drains.
     Drain,
 }
@@ -73,18 +73,23 @@ pub(super) async fn serve(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Share
     let opened = tokio::select! {
         biased;
         opened = Box::pin(opening.run(stream, peer)) => opened,
-        _ = drain.changed() => Err(Setback::Drain),
+        _ = drain.changed() => Err(Box::new(Setback::Drain)),
     };
     let opened = match opened {
         Ok(opened) => opened,
-        Err(setback) => return Box::pin(refuse(setback, &port, peer, recorder)).await,
+        Err(setback) => return Box::pin(refuse(*setback, &port, peer, recorder)).await,
     };
-    let Opened { connection, client, dialled, connect, early } = *opened;
-    // Counted as open at the server until the end.
-    let Dialled { transport: broker, open: _open_upstream, metrics: _ } = dialled;
-    let mut relay = Relay::new(connection, client, broker, early, recorder, buffered, port.deadlines.write);
+    let (mut relay, connect) = assemble(*opened, recorder, buffered, &port);
     let end = relay_until_end(&mut relay, connect, &mut drain).await;
     Box::pin(close(relay.into_ended(end))).await;
+}
+
+/// Boxed here, so that the task of an idle connection is not the larger for what it is made of.
+#[expect(clippy::unnecessary_box_returns, reason = "the box is what this is for")]
+fn assemble(opened: Opened, recorder: Recorder, buffered: Buffered, port: &Port) -> (Box<Relay>, Vec<u8>) {
+    let Opened { connection, client, dialled, connect, early } = opened;
+    let relay = Relay::new(connection, client, dialled, early, recorder, buffered, port.deadlines.write);
+    (Box::new(relay), connect)
 }
 
 async fn relay_until_end(relay: &mut Relay, connect: Vec<u8>, drain: &mut Drain) -> End {
@@ -116,10 +121,13 @@ struct Opening<'o> {
 }
 
 impl Opening<'_> {
-    async fn run(self, stream: TcpStream, peer: SocketAddr) -> Result<Box<Opened>, Setback> {
+    async fn run(self, stream: TcpStream, peer: SocketAddr) -> Result<Box<Opened>, Box<Setback>> {
         let mut early = Vec::new();
         let deadline = self.accepted + self.port.deadlines.handshake;
-        let mut client = self.transport(stream).map_err(|reason| Setback::Handshake { reason, client: None })?;
+        let mut client = match self.transport(stream) {
+            Ok(client) => client,
+            Err(reason) => return Err(Setback::Handshake { reason, client: None }.into()),
+        };
         let shaken = timeout_at(deadline.into(), shake_hands(&mut client, &mut early)).await;
         match shaken.unwrap_or(Err("timeout")).and_then(|()| self.certificate(&client)) {
             Ok(certificate) => {
@@ -127,7 +135,7 @@ impl Opening<'_> {
                 self.recorder.shaken(client.tls());
                 self.connect(client, early, identity).await
             }
-            Err(reason) => Err(Setback::Handshake { reason, client: Some(client) }),
+            Err(reason) => Err(Setback::Handshake { reason, client: Some(client) }.into()),
         }
     }
 
@@ -153,7 +161,7 @@ impl Opening<'_> {
         mut client: Transport,
         mut bytes: Vec<u8>,
         identity: Identity,
-    ) -> Result<Box<Opened>, Setback> {
+    ) -> Result<Box<Opened>, Box<Setback>> {
         let deadline = self.accepted + self.port.deadlines.connect;
         let awaited = timeout_at(
             deadline.into(),
@@ -163,7 +171,7 @@ impl Opening<'_> {
         let late = Err((End::new(Cause::ConnectDeadline, Blame::Client), Vec::new()));
         let accepted = match awaited.unwrap_or(late) {
             Ok(accepted) => accepted,
-            Err((end, reply)) => return Err(Setback::Connect { end, identity: Box::new(identity), client, reply }),
+            Err((end, reply)) => return Err(Setback::Connect { end, identity, client, reply }.into()),
         };
         let Accepted { mut connection, consumed, rewritten } = *accepted;
         self.recorder.connected(connection.version());
@@ -179,8 +187,8 @@ impl Opening<'_> {
             Err(_) => {
                 let mut output = Output::default();
                 let end = connection.close(Cause::BrokerUnreachable, &mut output);
-                let identity = Box::new(connection.identity().clone());
-                Err(Setback::Connect { end, identity, client, reply: output.back })
+                let identity = connection.identity().clone();
+                Err(Setback::Connect { end, identity, client, reply: output.back }.into())
             }
         }
     }
@@ -253,4 +261,19 @@ async fn close(ended: Ended) {
     let goodbyes = async { tokio::join!(client.finish(&[]), broker.finish(&[])) };
     // A peer that does not take the last bytes in time does without.
     let _ = timeout(GOODBYE, goodbyes).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_does_not_carry_what_its_opening_and_closing_need() {
+        assert!(future_bytes(serve) <= 768, "task: {}", future_bytes(serve));
+        assert!(size_of::<Relay>() <= 1024, "relay: {}", size_of::<Relay>());
+    }
 }

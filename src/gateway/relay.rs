@@ -14,9 +14,11 @@ use super::buffered::Buffered;
 use super::record::Recorder;
 use super::scratch::{self, IoScratch, Scratch};
 use super::transport::{Input, Transport};
+use super::upstream::Dialled;
 use crate::enforce::Connection;
 use crate::enforce::end::{Cause, End};
 use crate::enforce::output::Segment;
+use crate::metrics::Open;
 use crate::mqtt::Direction;
 
 /// Answers that may wait for a peer that sends without reading; then it is not read either.
@@ -32,6 +34,8 @@ pub(super) struct Relay {
     broker: Side,
     pub(super) recorder: Recorder,
     buffered: Buffered,
+    /// Counted as open at the server until the end.
+    _open_upstream: Open,
     write_deadline: Duration,
     timer: Pin<Box<Sleep>>,
     /// Once set, the connection ends as soon as it is quiet, and at this time at the latest.
@@ -71,7 +75,7 @@ impl Relay {
     pub(super) fn new(
         connection: Connection,
         client: Transport,
-        broker: Transport,
+        dialled: Dialled,
         early: Vec<u8>,
         recorder: Recorder,
         buffered: Buffered,
@@ -80,7 +84,8 @@ impl Relay {
         Self {
             connection,
             client: Side::new(client, early),
-            broker: Side::new(broker, Vec::new()),
+            broker: Side::new(dialled.transport, Vec::new()),
+            _open_upstream: dialled.open,
             recorder,
             buffered,
             write_deadline,
