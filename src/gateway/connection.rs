@@ -85,7 +85,6 @@ pub(super) async fn serve(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Share
 }
 
 /// Boxed here, so that the task of an idle connection is not the larger for what it is made of.
-#[expect(clippy::unnecessary_box_returns, reason = "the box is what this is for")]
 fn assemble(opened: Opened, recorder: Recorder, buffered: Buffered, port: &Port) -> (Box<Relay>, Vec<u8>) {
     let Opened { connection, client, dialled, connect, early } = opened;
     let relay = Relay::new(connection, client, dialled, early, recorder, buffered, port.deadlines.write);
