@@ -145,7 +145,6 @@ impl Connection {
     fn new(now: Instant, connect: &Connect<'_>, terms: &Arc<Terms>, identity: Identity, lowered: bool) -> Self {
         let mut broker = Side::new();
         broker.alias_maximum = connect.topic_alias_maximum.min(terms.topic_alias_maximum);
-        broker.receive_maximum = connect.receive_maximum;
         broker.max_packet_bytes = connect.maximum_packet_size.unwrap_or(u32::MAX);
         let method = connect.authentication_method.map(Into::into);
         let turn = connect.authentication_method.map(|_| Direction::FromBroker);

@@ -172,8 +172,9 @@ fn disconnect_code(end: &End) -> Option<ReasonCode> {
         Cause::Malformed(_) | Cause::Illegal(_) | Cause::PacketDeadline if broker => Some(ReasonCode::UnspecifiedError),
         Cause::Malformed(error) => Some(error.reason_code()),
         Cause::Illegal(violation) => ReasonCode::from_u8(violation.reason_code()),
-        Cause::BrokerLost | Cause::BrokerUnreachable => Some(ReasonCode::ServerUnavailable),
-        Cause::WriteDeadline if broker => Some(ReasonCode::ServerUnavailable),
+        // Server unavailable (0x88) is for CONNACK alone; this is the nearest that a DISCONNECT may carry (5.0 §3.14.2.1).
+        Cause::BrokerLost | Cause::BrokerUnreachable => Some(ReasonCode::ServerBusy),
+        Cause::WriteDeadline if broker => Some(ReasonCode::ServerBusy),
         Cause::Refused(_) | Cause::FilterRefused(_) => Some(ReasonCode::NotAuthorized),
         Cause::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
         Cause::PacketDeadline => Some(ReasonCode::ImplementationSpecificError),

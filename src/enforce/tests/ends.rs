@@ -56,12 +56,12 @@ type Ending = fn(&mut World, &mut Output) -> super::super::End;
 #[test]
 fn what_happens_to_a_peer_is_said_to_the_client_as_far_as_its_version_can() {
     let endings: [(Ending, &str, u8, u8); 7] = [
-        (|world, out| world.connection.lost(Direction::FromBroker, out), "broker_lost", 0x88, 3),
+        (|world, out| world.connection.lost(Direction::FromBroker, out), "broker_lost", 0x89, 3),
         (|world, out| world.connection.lost(Direction::FromClient, out), "client_lost", 0, 0),
         (|world, out| world.connection.close(Cause::ShutDown, out), "shut_down", 0x8B, 3),
-        (|world, out| world.connection.close(Cause::BrokerUnreachable, out), "broker_unreachable", 0x88, 3),
+        (|world, out| world.connection.close(Cause::BrokerUnreachable, out), "broker_unreachable", 0x89, 3),
         (|world, out| world.connection.close(Cause::Overload, out), "overload", 0x97, 3),
-        (|world, out| world.connection.stalled(Direction::FromBroker, out), "write_deadline", 0x88, 3),
+        (|world, out| world.connection.stalled(Direction::FromBroker, out), "write_deadline", 0x89, 3),
         (|world, out| world.connection.stalled(Direction::FromClient, out), "write_deadline", 0, 0),
     ];
     for (ending, label, reason, return_code) in endings {
@@ -71,10 +71,13 @@ fn what_happens_to_a_peer_is_said_to_the_client_as_far_as_its_version_can() {
             assert_eq!(end.cause.label(), label);
             let told = if v == Version::V50 && reason != 0 { disconnect(reason) } else { Vec::new() };
             assert_eq!(out.back, told, "{label} in {v:?}");
+            if !told.is_empty() {
+                World::connected(v).broker(&told).ended("broker_disconnect", "broker", &told);
+            }
 
             let mut out = Output::default();
             ending(&mut World::opened(&connect_bytes(&connect(v), &[]), terms()), &mut out);
-            let code = if reason == 0x8B { 0x88 } else { reason };
+            let code = if matches!(reason, 0x89 | 0x8B) { 0x88 } else { reason };
             let told = match v {
                 _ if reason == 0 => Vec::new(),
                 Version::V50 => vec![0x20, 3, 0, code, 0],
