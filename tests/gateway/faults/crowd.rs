@@ -1,0 +1,99 @@
+//! Too many: connections that say nothing, and more connections than descriptors.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::{Rest, is_served, wait_cause};
+use crate::support::gateway::{Door, Setup};
+use crate::support::raw_client::RawClient;
+use crate::support::recording_broker::RecordingBroker;
+use crate::support::wait_within;
+use crate::support::wire::{Connect, V3_1_1};
+
+/// As many descriptors for this process as it may have.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let now = getrlimit(Resource::Nofile).current;
+    assert!(now.is_none_or(|count| count > 5_000), "this test needs 5,000 descriptors, it may have {now:?}");
+}
+
+#[test]
+fn two_thousand_connections_that_say_nothing_keep_nobody_out_and_end_by_their_deadline() {
+    raise_descriptors();
+    let broker = RecordingBroker::polite();
+    let deadlines = "[deadlines]\ntls_handshake = \"5s\"\nconnect = \"5s\"";
+    let gateway = Setup::to(broker.address).with(deadlines).start();
+    let rest = Rest::of(&gateway);
+    let began = Instant::now();
+    let silent: Vec<TcpStream> = (0..2_000)
+        .map(|number| {
+            let door = if number % 2 == 0 { Door::Plain } else { Door::Tls };
+            TcpStream::connect_timeout(&gateway.address(door), Duration::from_secs(20)).expect("accepted")
+        })
+        .collect();
+    is_served(&gateway, "has something to say");
+    let open = gateway.connections_open();
+    assert!(began.elapsed() > Duration::from_secs(5) || open >= 1_900.0, "{open} are open");
+    gateway.wait_metric("tidegate_connections_open", &[], 0.0);
+    assert!(began.elapsed() >= Duration::from_millis(4_500), "not before the deadline");
+    wait_cause(&gateway, "connect_deadline", 1_000.0);
+    is_served(&gateway, "still");
+    drop(silent);
+    rest.is_back(&gateway);
+    assert_eq!(broker.connections(), 3, "no broker was dialled for silence");
+}
+
+#[test]
+fn a_gateway_out_of_descriptors_serves_again_once_some_are_free() {
+    let broker = RecordingBroker::polite();
+    let mut gateway = Setup::to(broker.address).max_descriptors(96).start();
+    let rest = Rest::of(&gateway);
+    let connect = Connect::new(V3_1_1, "one of many");
+    let mut crowd: Vec<RawClient> = (0..300).filter_map(|_| RawClient::try_dial(gateway.plain()).ok()).collect();
+    for client in &mut crowd {
+        let _ = client.try_send(&connect.bytes());
+    }
+    let served =
+        crowd.iter_mut().map(|client| client.try_frame(Duration::from_millis(5))).filter(Result::is_ok).count();
+    assert!(served < 96, "{served} of 300 with 96 descriptors");
+    assert!(gateway.process.has_ended().is_none(), "it lives");
+    drop(crowd);
+    let recovered = wait_within(crate::support::PATIENCE, || {
+        let mut client = RawClient::try_dial(gateway.plain()).ok()?;
+        client.try_send(&connect.bytes()).ok()?;
+        client.try_frame(Duration::from_secs(2)).ok().filter(|frame| frame[..] == [0x20, 2, 0, 0])
+    });
+    assert!(recovered.is_some(), "accept recovers");
+    is_served(&gateway, "after the crowd");
+    rest.is_back(&gateway);
+}
+
+#[test]
+fn connections_over_the_limit_are_refused_and_counted() {
+    let broker = RecordingBroker::polite();
+    let gateway = Setup::to(broker.address).with("[limits]\nmax_connections = 5").start();
+    let mut within: Vec<RawClient> = (0..5)
+        .map(|number| RawClient::connect(gateway.plain(), &Connect::new(V3_1_1, &format!("n{number}"))))
+        .collect();
+    for _ in 0..3 {
+        let mut over = RawClient::dial(gateway.plain());
+        let _ = over.try_send(&Connect::new(V3_1_1, "over").bytes());
+        let (told, ended) = over.rest(Duration::from_secs(10));
+        assert!(
+            !told.starts_with(&[0x20, 2, 0, 0]) && ended != crate::support::raw_client::Ended::Silent,
+            "{told:02x?}"
+        );
+    }
+    gateway.wait_metric("tidegate_connections_refused_total", &[], 3.0);
+    within.pop().expect("five").goodbye();
+    gateway.wait_metric("tidegate_connections_ended_total", &["cause=\"client_disconnect\""], 1.0);
+    let back = wait_within(crate::support::PATIENCE, || {
+        let mut client = RawClient::try_dial(gateway.plain()).ok()?;
+        client.try_send(&Connect::new(V3_1_1, "next").bytes()).ok()?;
+        client.try_frame(Duration::from_secs(2)).ok().filter(|frame| frame[..] == [0x20, 2, 0, 0])
+    });
+    assert!(back.is_some(), "a place that is left is given again");
+}

@@ -1,0 +1,15 @@
+//! The gateway over real sockets: the built binary between real clients and a real broker, a file for each guarantee.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test program: a panic is its way to fail"
+)]
+
+mod faults;
+mod transparency;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,46 @@
+//! A private, unmodified Mosquitto on loopback, without persistence, that accepts anyone and logs everything.
+
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::process::Process;
+use super::{ports, tool, wait_within};
+
+pub(crate) struct Mosquitto {
+    pub(crate) address: SocketAddr,
+    pub(crate) process: Process,
+    folder: TempDir,
+}
+
+impl Mosquitto {
+    pub(crate) fn start() -> Self {
+        Self::start_on(ports::free_port())
+    }
+
+    /// The limits are the gateway's own where Mosquitto would name none, so that no CONNACK needs to be tightened.
+    pub(crate) fn start_on(port: u16) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for Mosquitto");
+        let settings = folder.path().join("mosquitto.conf");
+        let text = format!(
+            "listener {port} 127.0.0.1\nmax_topic_alias 10\nallow_anonymous true\npersistence false\n\
+             max_packet_size 16777216\nmax_inflight_messages 20\nmax_queued_messages 2000\nset_tcp_nodelay true\n\
+             sys_interval 0\nlog_dest stderr\nlog_type all\nlog_timestamp false\nconnection_messages true\n"
+        );
+        std::fs::write(&settings, text).expect("Mosquitto's settings");
+        let mut command = Command::new(tool("mosquitto", "mosquitto"));
+        command.arg("-c").arg(&settings);
+        let mut process = Process::start("Mosquitto", command, &folder.path().join("log"));
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let ready = wait_within(super::PATIENCE, || {
+            (process.has_ended().is_some() || TcpStream::connect(address).is_ok()).then_some(())
+        });
+        assert!(ready.is_some() && process.has_ended().is_none(), "Mosquitto is not ready:\n{}", process.log());
+        Self { address, process, folder }
+    }
+
+    pub(crate) fn log_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("log")
+    }
+}
