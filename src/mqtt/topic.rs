@@ -215,10 +215,15 @@ pub fn overlaps(one: &str, other: &str) -> bool {
     }
 }
 
-/// The levels of a filter, with `#` alone written as `+/#`: every Topic Name has a first level.
+/// The levels of a filter. `#` alone is written as `+/#`, and `/#` as `/+/#`: no Topic Name is empty, so neither matches
+/// the empty level before its `#`.
 fn levels(filter: &str) -> impl Iterator<Item = &str> {
-    let first = (filter == "#").then_some("+");
-    first.into_iter().chain(filter.split('/'))
+    let filter = match filter {
+        "#" => "+/#",
+        "/#" => "/+/#",
+        other => other,
+    };
+    filter.split('/')
 }
 
 #[cfg(test)]
@@ -256,6 +261,9 @@ mod tests {
             ("#", "$SYS/#", false, false),
             ("+/#", "#", true, true),
             ("#", "+/#", true, true),
+            ("/+/#", "/#", true, true),
+            ("/#", "/+/#", true, true),
+            ("+/+/#", "/#", true, true),
             ("a/#", "a", true, true),
             ("a/+", "a/#", false, true),
             ("a/+/#", "a/#", false, true),
