@@ -274,9 +274,8 @@ fn frame(packet_type: PacketType, flags: u8, out: &mut Vec<u8>, body: impl FnOnc
 fn with_length(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     let at = out.len();
     body(out);
-    let mut len = Vec::with_capacity(4);
-    integer(out.len() - at, &mut len);
-    out.splice(at..at, len);
+    let len = out.len() - at;
+    out.splice(at..at, integer_bytes(len));
 }
 
 /// A Property Length and so many bytes; nothing before MQTT 5.0.
@@ -305,15 +304,20 @@ fn binary(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// A Variable Byte Integer.
-fn integer(mut value: usize, out: &mut Vec<u8>) {
-    while value > 0x7F {
-        out.push(0x80 | (value & 0x7F).to_le_bytes()[0]);
-        value >>= 7;
-    }
-    out.push(value.to_le_bytes()[0]);
+fn integer(value: usize, out: &mut Vec<u8>) {
+    out.extend(integer_bytes(value));
 }
 
-/// Bytes of a Variable Byte Integer.
+/// The bytes of a Variable Byte Integer: seven bits each, the lowest first, the top bit set on all but the last.
+fn integer_bytes(value: usize) -> impl Iterator<Item = u8> {
+    let len = integer_len(value);
+    (0..len).map(move |at| {
+        let more = if at + 1 < len { 0x80 } else { 0 };
+        (value >> (7 * at) & 0x7F).to_le_bytes()[0] | more
+    })
+}
+
+/// How many bytes a Variable Byte Integer takes.
 const fn integer_len(value: usize) -> usize {
     match value {
         0..=0x7F => 1,

@@ -164,17 +164,36 @@ pub fn matches(filter: &str, name: &str) -> bool {
     if name.starts_with('$') && filter.starts_with(['+', '#']) {
         return false;
     }
-    let mut names = name.split('/');
-    for level in filter.split('/') {
-        match (level, names.next()) {
-            ("#", _) => return true,
-            (_, None) => return false,
-            ("+", Some(_)) => {}
-            (level, Some(name)) if level == name => {}
-            (_, Some(_)) => return false,
-        }
+    let (mut filter, mut name) = (filter.as_bytes(), name.as_bytes());
+    loop {
+        (filter, name) = match filter {
+            b"#" => return true,
+            [b'+', filter @ ..] => (filter, after_level(name)),
+            _ => after_equal_bytes(filter, name),
+        };
+        // Both are behind a level that matches, or in the middle of one that doesn't.
+        (filter, name) = match (filter, name) {
+            ([], []) | (b"/#", []) => return true,
+            ([b'/', filter @ ..], [b'/', name @ ..]) => (filter, name),
+            _ => return false,
+        };
     }
-    names.next().is_none()
+}
+
+/// What follows the level that `name` begins with.
+fn after_level(name: &[u8]) -> &[u8] {
+    name.iter().position(|&byte| byte == b'/').and_then(|at| name.get(at..)).unwrap_or_default()
+}
+
+/// What is left of both where they differ, or where the level ends.
+fn after_equal_bytes<'a>(mut filter: &'a [u8], mut name: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    while let ([one, filter_rest @ ..], [other, name_rest @ ..]) = (filter, name)
+        && one == other
+        && *one != b'/'
+    {
+        (filter, name) = (filter_rest, name_rest);
+    }
+    (filter, name)
 }
 
 /// Whether `wide` matches every Topic Name that `narrow` matches.
@@ -203,7 +222,7 @@ pub fn overlaps(one: &str, other: &str) -> bool {
     if (one.starts_with('$') && wild(other)) || (other.starts_with('$') && wild(one)) {
         return false;
     }
-    let (mut one, mut other) = (one.split('/'), other.split('/'));
+    let (mut one, mut other) = (levels(one), levels(other));
     loop {
         match (one.next(), other.next()) {
             (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
@@ -215,8 +234,7 @@ pub fn overlaps(one: &str, other: &str) -> bool {
     }
 }
 
-/// The levels of a filter. `#` alone is written as `+/#`, and `/#` as `/+/#`: no Topic Name is empty, so neither matches
-/// the empty level before its `#`.
+/// The levels of a filter. No Topic Name is empty, so `#` stands for no less than `+/#`, and `/#` for `/+/#`.
 fn levels(filter: &str) -> impl Iterator<Item = &str> {
     let filter = match filter {
         "#" => "+/#",
@@ -271,6 +289,7 @@ mod tests {
             ("a/+", "a/b", true, true),
             ("a/b", "a/+", false, true),
             ("a/b", "a/c", false, false),
+            ("+", "/#", false, false),
             ("$SYS/#", "$SYS/+/x", true, true),
             ("+/x", "$a/x", false, false),
         ] {
