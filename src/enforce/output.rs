@@ -22,12 +22,12 @@ pub struct Output {
 }
 
 impl Output {
-    /// Forgets everything and keeps the room, up to 64 KiB of bytes made by the gateway.
+    /// Forgets everything and keeps the room, as far as an ordinary call needs it.
     pub fn clear(&mut self) {
-        self.onward.segments.clear();
-        clear_bytes(&mut self.onward.made);
-        clear_bytes(&mut self.back);
-        self.events.clear();
+        clear(&mut self.onward.segments, 1024);
+        clear(&mut self.onward.made, 64 << 10);
+        clear(&mut self.back, 64 << 10);
+        clear(&mut self.events, 256);
         self.counts = Counts::default();
     }
 
@@ -38,9 +38,11 @@ impl Output {
     }
 }
 
-fn clear_bytes(bytes: &mut Vec<u8>) {
-    bytes.clear();
-    bytes.shrink_to(64 << 10);
+fn clear<T>(list: &mut Vec<T>, kept: usize) {
+    list.clear();
+    if list.capacity() > kept {
+        list.shrink_to(kept);
+    }
 }
 
 /// What goes to the other side, in order.
