@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::{timeout, timeout_at};
 
 use super::admission::Slot;
@@ -31,6 +32,8 @@ pub(super) struct Newcomer {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) slot: Slot,
+    /// Dropped when the connection is over.
+    pub(super) alive: mpsc::Sender<()>,
 }
 
 /// A client whose CONNECT is permitted, and the broker that waits for it.
@@ -54,10 +57,18 @@ enum Setback {
     Drain,
 }
 
-/// Serves one client to the end.
+/// What is held as long as a client is connected: its place, its count, and the gateway's wait for the last one.
+pub(super) struct Stay {
+    slot: Slot,
+    _open: Open,
+    _alive: mpsc::Sender<()>,
+}
+
+/// Serves one client until it is refused or has a relay, which goes on in a task of its own: an idle connection does
+/// not carry what its opening needed.
 pub(super) async fn serve(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut drain: Drain) {
-    let Newcomer { stream, peer, mut slot } = newcomer;
-    let _open = port.metrics.accepted();
+    let Newcomer { stream, peer, slot, alive } = newcomer;
+    let mut stay = Stay { slot, _open: port.metrics.accepted(), _alive: alive };
     let accepted = Instant::now();
     let mut recorder = Recorder::new(Arc::clone(&shared), Arc::clone(&port), accepted);
     let mut buffered = Buffered::new(Arc::clone(&shared.buffered));
@@ -65,48 +76,42 @@ pub(super) async fn serve(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Share
         port: &port,
         recorder: &mut recorder,
         buffered: &mut buffered,
-        slot: &mut slot,
+        slot: &mut stay.slot,
         half_open: port.metrics.half_open(),
         accepted,
     };
-    // Boxed, and gone before the relay begins: an idle connection does not carry what its opening needed.
     let opened = tokio::select! {
         biased;
-        opened = Box::pin(opening.run(stream, peer)) => opened,
-        _ = drain.changed() => Err(Box::new(Setback::Drain)),
+        opened = opening.run(stream, peer) => opened,
+        _ = drain.changed() => Err(Setback::Drain),
     };
-    let opened = match opened {
-        Ok(opened) => opened,
-        Err(setback) => return Box::pin(refuse(*setback, &port, peer, recorder)).await,
-    };
-    let (mut relay, connect) = assemble(*opened, recorder, buffered, &port);
-    let end = relay_until_end(&mut relay, connect, &mut drain).await;
-    Box::pin(close(relay.into_ended(end))).await;
-}
-
-/// Boxed here, so that the task of an idle connection is not the larger for what it is made of.
-fn assemble(opened: Opened, recorder: Recorder, buffered: Buffered, port: &Port) -> (Box<Relay>, Vec<u8>) {
-    let Opened { connection, client, dialled, connect, early } = opened;
-    let relay = Relay::new(connection, client, dialled, early, recorder, buffered, port.deadlines.write);
-    (Box::new(relay), connect)
-}
-
-async fn relay_until_end(relay: &mut Relay, connect: Vec<u8>, drain: &mut Drain) -> End {
-    if let Err(end) = relay.send_connect(&connect).await {
-        return end;
+    match opened {
+        Ok(Opened { connection, client, dialled, connect, early }) => {
+            let write = port.deadlines.write;
+            let mut relay = Box::new(Relay::new(connection, client, dialled, early, recorder, buffered, write));
+            match relay.send_connect(&connect).await {
+                Ok(()) => drop(tokio::spawn(relay_and_close(relay, drain, stay))),
+                Err(end) => close(relay, end).await,
+            }
+        }
+        Err(setback) => refuse(setback, &port, peer, recorder).await,
     }
-    drop(connect);
-    loop {
+}
+
+async fn relay_and_close(mut relay: Box<Relay>, mut drain: Drain, stay: Stay) {
+    let end = loop {
         tokio::select! {
             biased;
-            end = relay.run() => return end,
+            end = relay.run() => break end,
             Ok(()) = drain.changed() => {
                 if let Some(deadline) = *drain.borrow_and_update() {
                     relay.drain(deadline);
                 }
             }
         }
-    }
+    };
+    Box::pin(close(relay, end)).await;
+    drop(stay);
 }
 
 /// The steps from accept to a broker that waits for CONNECT.
@@ -120,12 +125,12 @@ struct Opening<'o> {
 }
 
 impl Opening<'_> {
-    async fn run(self, stream: TcpStream, peer: SocketAddr) -> Result<Box<Opened>, Box<Setback>> {
+    async fn run(self, stream: TcpStream, peer: SocketAddr) -> Result<Opened, Setback> {
         let mut early = Vec::new();
         let deadline = self.accepted + self.port.deadlines.handshake;
         let mut client = match self.transport(stream) {
             Ok(client) => client,
-            Err(reason) => return Err(Setback::Handshake { reason, client: None }.into()),
+            Err(reason) => return Err(Setback::Handshake { reason, client: None }),
         };
         let shaken = timeout_at(deadline.into(), shake_hands(&mut client, &mut early)).await;
         match shaken.unwrap_or(Err("timeout")).and_then(|()| self.certificate(&client)) {
@@ -134,7 +139,7 @@ impl Opening<'_> {
                 self.recorder.shaken(client.tls());
                 self.connect(client, early, identity).await
             }
-            Err(reason) => Err(Setback::Handshake { reason, client: Some(client) }.into()),
+            Err(reason) => Err(Setback::Handshake { reason, client: Some(client) }),
         }
     }
 
@@ -155,12 +160,7 @@ impl Opening<'_> {
     }
 
     /// Awaits CONNECT, asks for permission, and dials.
-    async fn connect(
-        self,
-        mut client: Transport,
-        mut bytes: Vec<u8>,
-        identity: Identity,
-    ) -> Result<Box<Opened>, Box<Setback>> {
+    async fn connect(self, mut client: Transport, mut bytes: Vec<u8>, identity: Identity) -> Result<Opened, Setback> {
         let deadline = self.accepted + self.port.deadlines.connect;
         let awaited = timeout_at(
             deadline.into(),
@@ -170,7 +170,7 @@ impl Opening<'_> {
         let late = Err((End::new(Cause::ConnectDeadline, Blame::Client), Vec::new()));
         let accepted = match awaited.unwrap_or(late) {
             Ok(accepted) => accepted,
-            Err((end, reply)) => return Err(Setback::Connect { end, identity, client, reply }.into()),
+            Err((end, reply)) => return Err(Setback::Connect { end, identity, client, reply }),
         };
         let Accepted { mut connection, consumed, rewritten } = *accepted;
         self.recorder.connected(connection.version());
@@ -181,13 +181,13 @@ impl Opening<'_> {
                 self.recorder.dialled(Arc::clone(&dialled.metrics));
                 let early = bytes.split_off(consumed.min(bytes.len()));
                 let connect = rewritten.unwrap_or(bytes);
-                Ok(Box::new(Opened { connection, client, dialled, connect, early }))
+                Ok(Opened { connection, client, dialled, connect, early })
             }
             Err(_) => {
                 let mut output = Output::default();
                 let end = connection.close(Cause::BrokerUnreachable, &mut output);
                 let identity = connection.identity().clone();
-                Err(Setback::Connect { end, identity, client, reply: output.back }.into())
+                Err(Setback::Connect { end, identity, client, reply: output.back })
             }
         }
     }
@@ -253,8 +253,8 @@ async fn refuse(setback: Setback, port: &Port, peer: SocketAddr, recorder: Recor
 }
 
 /// Closes both sides of a relay. The broker gets no DISCONNECT but the client's own, so that it publishes the Will.
-async fn close(ended: Ended) {
-    let Ended { end, connection, mut client, mut broker, recorder } = ended;
+async fn close(relay: Box<Relay>, end: End) {
+    let Ended { connection, mut client, mut broker, recorder } = relay.into_ended();
     recorder.ended(connection.identity(), &end).await;
     drop(connection);
     let goodbyes = async { tokio::join!(client.finish(&[]), broker.finish(&[])) };
@@ -266,13 +266,13 @@ async fn close(ended: Ended) {
 mod tests {
     use super::*;
 
-    fn future_bytes<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
+    fn future_bytes<A, B, C, F: Future>(_: fn(A, B, C) -> F) -> usize {
         size_of::<F>()
     }
 
     #[test]
     fn an_idle_connection_does_not_carry_what_its_opening_and_closing_need() {
-        assert!(future_bytes(serve) <= 768, "task: {}", future_bytes(serve));
+        assert!(future_bytes(relay_and_close) <= 384, "task: {}", future_bytes(relay_and_close));
         assert!(size_of::<Relay>() <= 1024, "relay: {}", size_of::<Relay>());
     }
 }

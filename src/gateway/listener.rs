@@ -70,13 +70,9 @@ impl Listener {
     ) {
         match self.port.door.enter(peer.ip()) {
             Ok(slot) => {
-                let newcomer = Newcomer { stream, peer, slot };
-                let (port, shared, drain, alive) =
-                    (Arc::clone(&self.port), Arc::clone(shared), drain.clone(), alive.clone());
-                tokio::spawn(async move {
-                    connection::serve(newcomer, port, shared, drain).await;
-                    drop(alive);
-                });
+                let newcomer = Newcomer { stream, peer, slot, alive: alive.clone() };
+                let (port, shared) = (Arc::clone(&self.port), Arc::clone(shared));
+                tokio::spawn(connection::serve(newcomer, port, shared, drain.clone()));
             }
             Err(refusal) => {
                 drop(stream);

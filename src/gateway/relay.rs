@@ -63,7 +63,6 @@ impl Side {
 
 /// Where a connection stands when it is over.
 pub(super) struct Ended {
-    pub(super) end: End,
     pub(super) connection: Connection,
     pub(super) client: Transport,
     pub(super) broker: Transport,
@@ -118,9 +117,8 @@ impl Relay {
     }
 
     /// Takes it apart, to close both sides.
-    pub(super) fn into_ended(self, end: End) -> Ended {
+    pub(super) fn into_ended(self) -> Ended {
         Ended {
-            end,
             connection: self.connection,
             client: self.client.transport,
             broker: self.broker.transport,
