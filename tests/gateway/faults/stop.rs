@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::dial_tls;
-use crate::support::gateway::Setup;
-use crate::support::raw_client::RawClient;
+use crate::support::gateway::{Door, Setup};
+use crate::support::raw_client::{Ended, RawClient};
 use crate::support::recording_broker::{RecordingBroker, answer, polite};
 use crate::support::wire::{self, Connect, PUBACK, PUBCOMP, PUBREC, PUBREL, V3_1_1, V5_0};
 use crate::support::{PATIENCE, wait_for};
@@ -37,6 +37,29 @@ fn idle_clients_are_told_and_the_exit_code_is_zero() {
         gateway.audit().last().and_then(|line| line["event"].as_str().map(str::to_owned)).as_deref(),
         Some("stopped")
     );
+}
+
+#[test]
+fn connections_that_are_still_opening_hold_nothing_up() {
+    let broker = RecordingBroker::start(|_, _| answer([]));
+    let mut gateway = Setup::to(broker.address).start();
+    let silent = [Door::Plain, Door::Tls, Door::WebSocket].map(|door| RawClient::dial(gateway.address(door)));
+    let mut half = RawClient::dial(gateway.plain());
+    half.send(&Connect::new(V5_0, "half-said").bytes()[..9]);
+    let mut waiting = RawClient::dial(gateway.plain());
+    waiting.send(&Connect::new(V5_0, "waits for CONNACK").bytes());
+    wait_for("the CONNECT at the broker", || (broker.frames(0).len() == 1).then_some(()));
+    gateway.wait_metric("tidegate_connections_open", &[], 5.0);
+    let began = Instant::now();
+    gateway.stop();
+    half.expect_end();
+    assert_eq!(gateway.wait_end(PATIENCE).and_then(|status| status.code()), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(8), "not cut: {:?}", began.elapsed());
+    for mut client in silent {
+        client.expect_end();
+    }
+    let (told, ended) = waiting.rest(PATIENCE);
+    assert!(told.starts_with(&[0x20]) && told[3] == 0x88 && ended != Ended::Silent, "{told:02x?}");
 }
 
 #[test]

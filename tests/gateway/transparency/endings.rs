@@ -95,3 +95,50 @@ fn a_brokers_goodbye_is_passed_on_as_it_came() {
     assert_eq!(client.rest(crate::support::PATIENCE), (goodbye, Ended::Closed));
     gateway.wait_metric("tidegate_connections_ended_total", &["cause=\"broker_disconnect\""], 1.0);
 }
+
+#[test]
+fn a_client_that_says_all_at_once_and_goes_is_heard_in_full() {
+    // The CONNACK takes its time, and nothing may be read before it.
+    let broker = RecordingBroker::start(|frame, version| {
+        if frame[0] == 0x10 {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        answer(polite(frame, version))
+    });
+    let gateway = Setup::to(broker.address).start();
+    for (number, version) in VERSIONS.into_iter().enumerate() {
+        let all = [
+            Connect::new(version, "terse").will("will", b"never", 1).bytes(),
+            wire::publish(version, 0, "a", 0, &[], b"one"),
+            wire::publish(version, 2, "a", 1, &[], b"two"),
+            wire::DISCONNECT.to_vec(),
+        ]
+        .concat();
+        let mut client = RawClient::dial(gateway.plain());
+        client.send(&all);
+        drop(client);
+        assert!(broker.wait_received(number, all.len()) == all, "version {version}");
+        broker.wait_ended(number);
+    }
+    gateway.wait_metric("tidegate_connections_open", &[], 0.0);
+}
+
+#[test]
+fn a_client_that_goes_before_connack_leaves_nothing_upstream() {
+    let broker = RecordingBroker::start(|_, _| answer([]));
+    let gateway = Setup::to(broker.address).with("[deadlines]\nconnack = \"2s\"").start();
+    for (number, version) in VERSIONS.into_iter().enumerate() {
+        let connect = Connect::new(version, "impatient").bytes();
+        let mut client = RawClient::dial(gateway.plain());
+        client.send(&connect);
+        broker.wait_received(number, connect.len());
+        if number == 0 {
+            client.reset()
+        } else {
+            drop(client)
+        }
+        broker.wait_ended(number);
+        assert_eq!(broker.received(number), connect);
+    }
+    gateway.wait_metric("tidegate_connections_open", &[], 0.0);
+}
