@@ -46,6 +46,7 @@ pub(crate) struct Setup {
     listener: String,
     ipv6: bool,
     revoked: bool,
+    broker_tls: String,
     max_descriptors: Option<u32>,
 }
 
@@ -55,8 +56,16 @@ impl Setup {
     }
 
     pub(crate) fn to_any(servers: &[SocketAddr]) -> Self {
-        let (tables, listener) = (String::new(), String::new());
-        Self { servers: servers.to_vec(), tables, listener, ipv6: false, revoked: false, max_descriptors: None }
+        let (tables, listener, broker_tls) = (String::new(), String::new(), String::new());
+        Self {
+            servers: servers.to_vec(),
+            tables,
+            listener,
+            ipv6: false,
+            revoked: false,
+            broker_tls,
+            max_descriptors: None,
+        }
     }
 
     /// Whole tables of settings, such as `[deadlines]`.
@@ -82,6 +91,17 @@ impl Setup {
     /// A revocation list on the TLS listeners, with the certificate `revoked` on it.
     pub(crate) fn with_revocation(mut self) -> Self {
         self.revoked = true;
+        self
+    }
+
+    /// TLS towards the broker, which must be of this PKI's; with its client certificate, or without.
+    pub(crate) fn broker_tls(mut self, pki: &Pki, papers: bool) -> Self {
+        let [ca, certificate, key] =
+            ["ca.pem", "client.pem", "client.key"].map(|file| pki.path(file).display().to_string());
+        let _ = writeln!(self.broker_tls, "tls.ca = {ca:?}\ntls.server_name = \"localhost\"");
+        if papers {
+            let _ = writeln!(self.broker_tls, "tls.certificate = {certificate:?}\ntls.key = {key:?}");
+        }
         self
     }
 
@@ -272,6 +292,6 @@ fn text(setup: &Setup, doors: &[(Door, SocketAddr)], admin: SocketAddr) -> Strin
         }
     }
     let servers: Vec<String> = setup.servers.iter().map(ToString::to_string).collect();
-    let _ = writeln!(text, "\n[[broker]]\nname = \"plant\"\nservers = {servers:?}");
+    let _ = writeln!(text, "\n[[broker]]\nname = \"plant\"\nservers = {servers:?}\n{}", setup.broker_tls);
     text
 }

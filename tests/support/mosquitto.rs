@@ -5,6 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::pki::Pki;
 use super::process::Process;
 use super::{ports, tool, wait_within};
 
@@ -19,12 +20,25 @@ impl Mosquitto {
         Self::start_on(ports::free_port())
     }
 
-    /// The limits are the gateway's own where Mosquitto would name none, so that no CONNACK needs to be tightened.
+    /// With TLS, and only for clients with a certificate of this PKI's.
+    pub(crate) fn start_tls(pki: &Pki) -> Self {
+        let [ca, certificate, key] =
+            ["ca.pem", "server.pem", "server.key"].map(|file| pki.path(file).display().to_string());
+        let lines =
+            format!("cafile {ca}\ncertfile {certificate}\nkeyfile {key}\nrequire_certificate true\nuser root\n");
+        Self::start_with(ports::free_port(), &lines)
+    }
+
     pub(crate) fn start_on(port: u16) -> Self {
+        Self::start_with(port, "")
+    }
+
+    /// The limits are the gateway's own where Mosquitto would name none, so that no CONNACK needs to be tightened.
+    fn start_with(port: u16, listener: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for Mosquitto");
         let settings = folder.path().join("mosquitto.conf");
         let text = format!(
-            "listener {port} 127.0.0.1\nmax_topic_alias 10\nallow_anonymous true\npersistence false\n\
+            "listener {port} 127.0.0.1\n{listener}max_topic_alias 10\nallow_anonymous true\npersistence false\n\
              max_packet_size 16777216\nmax_inflight_messages 20\nmax_queued_messages 2000\nset_tcp_nodelay true\n\
              sys_interval 0\nlog_dest stderr\nlog_type all\nlog_timestamp false\nconnection_messages true\n"
         );

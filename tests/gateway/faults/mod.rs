@@ -2,6 +2,7 @@
 //! connections go on, and nothing is left behind.
 
 mod broker;
+mod broker_tls;
 mod certificates;
 mod client;
 mod crowd;
