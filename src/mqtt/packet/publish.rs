@@ -201,3 +201,34 @@ impl<'a> PublishProperties<'a> {
 fn topic_name<'a>(bytes: &'a [u8], context: &Context<'_>) -> Result<&'a str, DecodeError> {
     if bytes.is_empty() && context.version == Version::V50 { Ok("") } else { topic::name(bytes, context.limits) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::{Direction, Limits};
+
+    /// The verdict on a head that has come, and on its first `early` bytes.
+    fn check(bytes: &[u8], early: usize, expected: Result<Option<usize>, DecodeError>) {
+        let limits = Limits { max_control_bytes: 16, max_topic_bytes: 8, ..Limits::default() };
+        let context = Context { version: Version::V50, direction: Direction::FromBroker, limits: &limits };
+        let header = context.header(bytes).unwrap().unwrap();
+        let head = |bytes| context.publish_head(&header, bytes).map(|head| head.map(|head| head.head_len));
+        assert_eq!(head(bytes), expected, "{bytes:?}");
+        let at_once = if expected.is_err() { expected } else { Ok(None) };
+        assert_eq!(head(&bytes[..early]), at_once, "the first {early} of {bytes:?}");
+    }
+
+    #[test]
+    fn a_head_is_judged_as_soon_as_its_lengths_show_it() {
+        let correlation = |len: u8| [&[0x30, 40, 0, 1, b'a', len, 0x09, 0, len - 3][..], &[0; 40]].concat();
+        check(&correlation(16), 21, Ok(Some(22)));
+        check(&correlation(17), 6, Err(DecodeError::PacketTooLarge));
+        let topic = |len: u8| [&[0x30, 40, 0, len][..], &[b'a'; 8], &[0; 40]].concat();
+        check(&topic(8), 12, Ok(Some(13)));
+        check(&topic(9), 4, Err(DecodeError::TopicNameTooLong));
+        check(&[0x30, 5, 0, 4, b'a', b'b', b'c'], 4, Err(DecodeError::Truncated));
+        check(&[0x30, 5, 0, 1, b'a', 2, 0x01, 0, 0], 6, Err(DecodeError::PropertiesOverrun));
+        check(&[0x30, 5, 0, 1, b'a', 0x80, 0x80, 0], 8, Err(DecodeError::Truncated));
+        check(&[0x30, 5, 0, 1, b'a', 0x82, 0, 0], 7, Err(DecodeError::VariableByteIntegerNotMinimal));
+    }
+}
