@@ -119,9 +119,7 @@ impl Connection {
         let side = self.side(from);
         let sending = side.exchanges.sending(self.version, id, head.qos, head.dup);
         let sending = sending.map_err(|violation| self.illegal(violation, from))?;
-        // A broker's is the client's to judge: Mosquitto 2.0.11 sends one too many, and clients take it.
-        let judged = self.version == Version::V50 && from == Direction::FromClient;
-        if judged && side.exchanges.published() >= side.receive_maximum {
+        if self.version == Version::V50 && side.exchanges.published() >= side.receive_maximum {
             return Err(self.illegal(Violation::ReceiveMaximum, from));
         }
         Ok(sending)
