@@ -133,9 +133,9 @@ fn a_client_that_goes_before_connack_leaves_nothing_upstream() {
         client.send(&connect);
         broker.wait_received(number, connect.len());
         if number == 0 {
-            client.reset()
+            client.reset();
         } else {
-            drop(client)
+            drop(client);
         }
         broker.wait_ended(number);
         assert_eq!(broker.received(number), connect);
