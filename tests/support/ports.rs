@@ -11,7 +11,7 @@ static TAKEN: Mutex<Vec<(u16, File)>> = Mutex::new(Vec::new());
 
 /// A port that is free on 127.0.0.1 and, where the machine has it, on ::1.
 pub(crate) fn free_port() -> u16 {
-    let folder = std::env::temp_dir().join("tidegate-test-ports");
+    let folder = std::env::temp_dir().join(format!("tidegate-test-ports-{}", rustix::process::getuid().as_raw()));
     std::fs::create_dir_all(&folder).expect("a folder for the port locks");
     let mut taken = TAKEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let start = u16::try_from(std::process::id() % 15_000).expect("below 15,000");

@@ -7,3 +7,4 @@ mod legs;
 mod mosquitto_clients;
 mod raw;
 mod rumqttc_clients;
+mod stage;
