@@ -285,8 +285,8 @@ impl Violation {
             (Self::IdentifierInUse, Direction::FromBroker) => Some("[MQTT-2.2.1-4]"),
             (Self::UnknownIdentifier, _) => Some("[MQTT-2.2.1-5]"),
             (Self::CodeCount, _) => Some("[MQTT-3.8.4-6]"),
-            (Self::ReceiveMaximum, Direction::FromClient) => Some("[MQTT-3.3.4-7]"),
-            (Self::ReceiveMaximum, Direction::FromBroker) => Some("[MQTT-3.3.4-9]"),
+            // Of clients alone: a broker's excess is left to its client.
+            (Self::ReceiveMaximum, _) => Some("[MQTT-3.3.4-7]"),
             (Self::AliasMaximum, Direction::FromClient) => Some("[MQTT-3.3.2-9]"),
             (Self::AliasMaximum, Direction::FromBroker) => Some("[MQTT-3.3.2-11]"),
             (Self::MaximumPacketSize, Direction::FromClient) => Some("[MQTT-3.2.2-15]"),

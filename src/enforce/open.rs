@@ -16,10 +16,6 @@ use crate::mqtt::property::Property;
 use crate::mqtt::{Direction, Version, encode};
 use crate::policy::{self, Decision, Denial, Message, Reason, Request};
 
-/// PUBLISH packets by which a broker may overstep the client's Receive Maximum: Mosquitto 2.0.11 sends one too many when
-/// it empties its queue into a full window, and clients take it.
-const BROKER_EXCESS: u16 = 1;
-
 /// What becomes of a client's first bytes.
 #[derive(Debug)]
 pub enum Opening {
@@ -149,7 +145,6 @@ impl Connection {
     fn new(now: Instant, connect: &Connect<'_>, terms: &Arc<Terms>, identity: Identity, lowered: bool) -> Self {
         let mut broker = Side::new();
         broker.alias_maximum = connect.topic_alias_maximum.min(terms.topic_alias_maximum);
-        broker.receive_maximum = connect.receive_maximum.saturating_add(BROKER_EXCESS);
         broker.max_packet_bytes = connect.maximum_packet_size.unwrap_or(u32::MAX);
         let method = connect.authentication_method.map(Into::into);
         let turn = connect.authentication_method.map(|_| Direction::FromBroker);

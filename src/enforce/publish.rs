@@ -119,7 +119,10 @@ impl Connection {
         let side = self.side(from);
         let sending = side.exchanges.sending(self.version, id, head.qos, head.dup);
         let sending = sending.map_err(|violation| self.illegal(violation, from))?;
-        if self.version == Version::V50 && side.exchanges.published() >= side.receive_maximum {
+        // A broker's excess is the client's to judge: that of Mosquitto 2.0.11 grows with every acknowledgement, without bound,
+        // and clients take it.
+        let judged = self.version == Version::V50 && from == Direction::FromClient;
+        if judged && side.exchanges.published() >= side.receive_maximum {
             return Err(self.illegal(Violation::ReceiveMaximum, from));
         }
         Ok(sending)
