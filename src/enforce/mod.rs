@@ -65,6 +65,8 @@ pub struct Connection {
     client: Side,
     broker: Side,
     subscriptions: Option<Box<Subscriptions>>,
+    /// Until when a client with a full window waits for room.
+    full_until: Option<Instant>,
     /// When the CONNACK is due, or the last whole packet of the client came.
     clock: Instant,
 }
@@ -121,14 +123,14 @@ impl Connection {
         }
     }
 
-    /// When [`Connection::on_deadline`] is to be called: the earliest of CONNACK, a started packet, and one and a half
-    /// times the Keep Alive.
+    /// When [`Connection::on_deadline`] is to be called: the earliest of CONNACK, a started packet, a client that waits
+    /// for room in its window, and one and a half times the Keep Alive.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let packet = self.terms.packet_deadline;
         let started = [self.client.started(), self.broker.started()];
         let started = started.into_iter().flatten().map(|at| at + packet);
-        started.chain(self.waiting_until()).min()
+        started.chain(self.waiting_until()).chain(self.full_until).min()
     }
 
     /// Ends the connection if something is overdue.
@@ -256,6 +258,9 @@ impl Connection {
                     End { statement: self.keep_alive_statement(), ..End::new(Cause::KeepAlive, Blame::Client) }
                 }
             });
+        }
+        if self.full_until.is_some_and(|at| at <= now) {
+            return Some(self.illegal(Violation::ReceiveMaximum, Direction::FromClient));
         }
         let blame = match (late(self.client.started()), late(self.broker.started())) {
             (true, _) => Blame::Client,

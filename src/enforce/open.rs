@@ -153,6 +153,7 @@ impl Connection {
             identity,
             version: connect.version,
             phase: Phase::AwaitConnack,
+            full_until: None,
             clean_start: connect.clean_start,
             session_ends: connect.version == Version::V50 && connect.session_expiry == 0,
             problem_information: connect.request_problem_information,

@@ -1,6 +1,7 @@
 //! PUBLISH, either way: the client's publications and the broker's deliveries are judged alike.
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use super::end::{End, Violation};
 use super::event::Rewrite;
@@ -21,6 +22,10 @@ const TOO_LARGE_TO_JUDGE: Denial<'static> = Denial { rule: "max_buffered_bytes",
 const TOO_LARGE_TO_DELIVER: Denial<'static> = Denial { rule: "max_packet_bytes", reason: Reason::TooLarge };
 const TOO_LARGE_WITH_TOPIC: Denial<'static> = Denial { rule: "maximum_packet_size", reason: Reason::TooLarge };
 const CONTRADICTS_FORMAT: Denial<'static> = Denial { rule: "payload_format_indicator", reason: Reason::PayloadFormat };
+
+/// How long a client that fills its window waits for room before it is at fault. MQTT.js publishes without counting, and
+/// a broker that acknowledges at once never notices; here its acknowledgements are still under way.
+const WINDOW_PATIENCE: Duration = Duration::from_secs(1);
 
 /// One PUBLISH under judgement.
 struct Judged<'a> {
@@ -96,6 +101,12 @@ impl Connection {
     fn judge(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, denial: Option<Denial<'_>>) -> Result<Step, End> {
         let head = &judged.head;
         let sending = self.sending(call.from, head)?;
+        if self.is_window_full(call.from, head) {
+            return self.await_window(call);
+        }
+        if call.from == Direction::FromClient {
+            self.full_until = None;
+        }
         let (topic, name) = self.resolve(call.from, head)?;
         let denial = denial.or_else(|| self.denial(call, judged, topic, &name));
         match (denial, sending) {
@@ -118,14 +129,24 @@ impl Connection {
         let Some(id) = head.packet_id else { return Ok(Sending::First) };
         let side = self.side(from);
         let sending = side.exchanges.sending(self.version, id, head.qos, head.dup);
-        let sending = sending.map_err(|violation| self.illegal(violation, from))?;
-        // A broker's excess is the client's to judge: that of Mosquitto 2.0.11 grows with every acknowledgement, without bound,
-        // and clients take it.
-        let judged = self.version == Version::V50 && from == Direction::FromClient;
-        if judged && side.exchanges.published() >= side.receive_maximum {
-            return Err(self.illegal(Violation::ReceiveMaximum, from));
+        sending.map_err(|violation| self.illegal(violation, from))
+    }
+
+    /// Whether a PUBLISH of the client's would be one more than the Receive Maximum that it was told (5.0). A broker's
+    /// excess is the client's to judge: that of Mosquitto 2.0.11 grows with every acknowledgement, without bound, and
+    /// clients take it.
+    fn is_window_full(&self, from: Direction, head: &PublishHead<'_>) -> bool {
+        let judged = self.version == Version::V50 && from == Direction::FromClient && head.packet_id.is_some();
+        judged && self.client.exchanges.published() >= self.client.receive_maximum
+    }
+
+    /// The client is not read until acknowledgements that may be under way make room.
+    fn await_window(&mut self, call: &Call<'_>) -> Result<Step, End> {
+        let full_until = *self.full_until.get_or_insert(call.now + WINDOW_PATIENCE);
+        if full_until <= call.now {
+            return Err(self.illegal(Violation::ReceiveMaximum, call.from));
         }
-        Ok(sending)
+        Ok(Step::Hold)
     }
 
     /// The Topic Name, and whether the far side must be told it.

@@ -1,12 +1,16 @@
 //! Packet Identifiers: both directions, QoS 1 and 2, repeats, and what is never legal.
 
+use std::time::Duration;
+
 use super::super::Terms;
 use super::world::{VERSIONS, World, ack, ack_with, disconnect, dup, publish, suback, subscribe, terms, unsubscribe};
-use crate::mqtt::Version;
 use crate::mqtt::frame::PacketType::{PubAck, PubComp, PubRec, PubRel};
 use crate::mqtt::frame::QoS;
 use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::{Direction, Version};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What a client in `version` is told of an end with this code.
 fn told(version: Version, code: u8) -> Vec<u8> {
@@ -175,6 +179,29 @@ fn in_5_0_identifier_not_found_passes() {
 }
 
 #[test]
+fn a_client_that_fills_its_window_waits_for_the_acknowledgements_under_way() {
+    let v = Version::V50;
+    let one = |id| publish(v, "a", QoS::One, id, b"");
+    let mut world = World::connected_with(v, Terms { receive_maximum: 2, ..terms() }, &[], &[]);
+    world.client_passes(&one(1)).client_passes(&one(2));
+    for round in 0..3 {
+        let burst: Vec<u8> = [one(3), one(4)].concat();
+        world.client(&burst);
+        assert!(world.is_held(Direction::FromClient), "{round}");
+        assert!(world.broker_got().is_empty());
+        world.later(SECOND / 2).tick().broker(&ack(v, PubAck, 1));
+        assert_eq!(world.broker_got(), one(3), "room for one");
+        world.later(SECOND / 2).tick().broker(&ack(v, PubAck, 2));
+        assert_eq!((world.broker_got(), &world.end), (one(4), &None), "the wait began anew");
+        assert!(!world.is_held(Direction::FromClient));
+        world.later(2 * SECOND).tick().broker(&[ack(v, PubAck, 3), ack(v, PubAck, 4)].concat());
+        assert_eq!(world.end, None);
+        world.client_got();
+        world.client_passes(&one(1)).client_passes(&one(2));
+    }
+}
+
+#[test]
 fn in_5_0_a_pubrec_that_fails_ends_the_exchange() {
     let v = Version::V50;
     let failed = ack_with(v, PubRec, 1, ReasonCode::QuotaExceeded);
@@ -198,7 +225,7 @@ fn receive_maximum_is_kept_by_clients_and_a_brokers_excess_is_left_to_its_client
     let mut full = world();
     full.client_passes(&one(1)).client_passes(&two(2)).client_passes(&subscribe(v, 7, &["a"]));
     full.client_passes(&publish(v, "a", QoS::Zero, 0, b""));
-    full.client(&one(3)).ended("receive_maximum", "client", &disconnect(0x93));
+    full.client(&one(3)).later(SECOND).tick().ended("receive_maximum", "client", &disconnect(0x93));
     let mut full = world();
     for id in 1..=200 {
         full.broker_passes(&one(id));
@@ -226,7 +253,7 @@ fn receive_maximum_is_kept_by_clients_and_a_brokers_excess_is_left_to_its_client
 
     let mut own = World::connected_with(v, terms(), &[], &[]);
     own.client_passes(&one(1)).client_passes(&one(2)).client_passes(&one(3));
-    own.client(&one(4)).ended("receive_maximum", "client", &disconnect(0x93));
+    own.client(&one(4)).later(SECOND).tick().ended("receive_maximum", "client", &disconnect(0x93));
 }
 
 #[test]
