@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout_at;
 
 use super::admission::Slot;
 use super::buffered::Buffered;
@@ -24,7 +24,7 @@ use crate::identity::{Certificate, Identity};
 use crate::metrics::Open;
 use crate::tls::session::Session;
 
-/// How long a peer has to take the last bytes and to close.
+/// How long a client that gets no relay has to take its answer.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A client that has been accepted.
@@ -247,19 +247,17 @@ async fn refuse(setback: Setback, port: &Port, peer: SocketAddr, recorder: Recor
         }
     };
     if let Some(mut client) = client {
-        // A client that takes no answer in time gets none.
-        let _ = timeout(GOODBYE, client.finish(&reply)).await;
+        client.finish(&reply, GOODBYE).await;
     }
 }
 
-/// Closes both sides of a relay. The broker gets no DISCONNECT but the client's own, so that it publishes the Will.
+/// Closes both sides of a relay. The broker gets no DISCONNECT but the client's own, so that it publishes the Will; and
+/// for that one, and what came before it, it has as much time as for any other write.
 async fn close(relay: Box<Relay>, end: End) {
-    let Ended { connection, mut client, mut broker, recorder } = relay.into_ended();
+    let Ended { connection, mut client, mut broker, recorder, write_deadline } = relay.into_ended();
     recorder.ended(connection.identity(), &end).await;
     drop(connection);
-    let goodbyes = async { tokio::join!(client.finish(&[]), broker.finish(&[])) };
-    // A peer that does not take the last bytes in time does without.
-    let _ = timeout(GOODBYE, goodbyes).await;
+    tokio::join!(client.finish(&[], write_deadline), broker.finish(&[], write_deadline));
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ mod relay;
 mod scratch;
 mod shared;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod upstream;
 mod websocket;

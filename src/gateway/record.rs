@@ -91,10 +91,18 @@ impl Recorder {
                 ready!(sending.as_mut().poll(cx));
                 self.sending = None;
             }
-            let Some(record) = self.waiting.pop_front() else { return Poll::Ready(()) };
+            let Some(record) = self.waiting.pop_front() else {
+                self.waiting = VecDeque::new();
+                return Poll::Ready(());
+            };
             let sink = self.shared.audit.clone();
             self.sending = Some(Box::pin(async move { sink.send(record).await }));
         }
+    }
+
+    /// Whether a record waits for room.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.sending.is_some() || !self.waiting.is_empty()
     }
 
     /// A handshake failed: there never was an MQTT connection.
@@ -120,7 +128,7 @@ impl Recorder {
     }
 
     fn offer(&mut self, record: Record) {
-        if self.sending.is_some() || !self.waiting.is_empty() {
+        if self.is_waiting() {
             self.waiting.push_back(record);
         } else if let Err(Full(record)) = self.shared.audit.try_send(record) {
             self.waiting.push_back(record);

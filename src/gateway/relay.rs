@@ -67,6 +67,7 @@ pub(super) struct Ended {
     pub(super) client: Transport,
     pub(super) broker: Transport,
     pub(super) recorder: Recorder,
+    pub(super) write_deadline: Duration,
 }
 
 impl Relay {
@@ -99,7 +100,7 @@ impl Relay {
             scratch::lend(|scratch| {
                 let now = Instant::now();
                 self.connection.dialled(now);
-                let sent = self.broker.transport.send(cx, connect, &mut scratch.io.sealed, now);
+                let sent = self.broker.transport.send(cx, connect, &mut scratch.io.out, now);
                 Poll::Ready(sent.map_err(|_| self.lose(Direction::FromBroker, cx, scratch)))
             })
         })
@@ -123,6 +124,7 @@ impl Relay {
             client: self.client.transport,
             broker: self.broker.transport,
             recorder: self.recorder,
+            write_deadline: self.write_deadline,
         }
     }
 
@@ -131,6 +133,9 @@ impl Relay {
             let now = Instant::now();
             if let Err(end) = self.relay(cx, scratch, now) {
                 return Poll::Ready(end);
+            }
+            if self.client_rests() {
+                self.connection.client_not_read(now);
             }
             if !self.buffered.set(self.client.held_bytes() + self.broker.held_bytes()) {
                 return Poll::Ready(self.close(Cause::Overload, cx, scratch));
@@ -149,14 +154,20 @@ impl Relay {
 
     /// Turns both directions until neither can move.
     fn relay(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch, now: Instant) -> Result<(), End> {
-        while self.recorder.poll_ready(cx).is_ready() {
+        loop {
+            // Both before either is read: whether one may be read hangs on both. What waits is written even while
+            // records wait, which stop the reading alone.
+            let _waiting = self.client.transport.poll_flush(cx, now);
+            let _waiting = self.broker.transport.poll_flush(cx, now);
+            if self.recorder.poll_ready(cx).is_pending() {
+                return Ok(());
+            }
             let client = self.turn(Direction::FromClient, cx, scratch, now)?;
             let broker = self.turn(Direction::FromBroker, cx, scratch, now)?;
             if client.is_pending() && broker.is_pending() {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// One read of `from`, judged and sent on. Ready when there was something to do.
@@ -167,11 +178,8 @@ impl Relay {
         scratch: &mut Scratch,
         now: Instant,
     ) -> Poll<Result<(), End>> {
-        let to = opposite(from);
-        match self.side(to).transport.poll_flush(cx, now) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_)) => return Poll::Ready(Err(self.lose(to, cx, scratch))),
-            Poll::Pending => return Poll::Pending,
+        if self.side(opposite(from)).transport.unsent_bytes() > 0 {
+            return Poll::Pending;
         }
         let side = self.side(from);
         if side.hold || side.transport.unsent_bytes() > MAX_WAITING_ANSWERS {
@@ -208,7 +216,7 @@ impl Relay {
         scratch: &mut Scratch,
         now: Instant,
     ) -> Result<(), End> {
-        let Scratch { io: IoScratch { wire, plain, sealed }, output, gather, sampler } = &mut *scratch;
+        let Scratch { io: IoScratch { wire, plain, out }, output, gather, sampler } = &mut *scratch;
         let fresh = match input {
             Input::Wire(bytes) => wire.get(..bytes).unwrap_or_default(),
             Input::Plain => plain,
@@ -238,8 +246,8 @@ impl Relay {
                 &**gather
             }
         };
-        let passed = if onward.is_empty() { Ok(()) } else { other.transport.send(cx, onward, sealed, now) };
-        let answered = if output.back.is_empty() { Ok(()) } else { side.transport.send(cx, &output.back, sealed, now) };
+        let passed = if onward.is_empty() { Ok(()) } else { other.transport.send(cx, onward, out, now) };
+        let answered = if output.back.is_empty() { Ok(()) } else { side.transport.send(cx, &output.back, out, now) };
         self.recorder.count(self.connection.version(), from, &output.counts, took);
         self.recorder.events(self.connection.identity(), output.events.drain(..));
 
@@ -247,9 +255,11 @@ impl Relay {
         side.hold = received.hold;
         if was_empty {
             side.tail = bytes.get(received.consumed..).unwrap_or_default().to_vec();
-        } else if received.consumed < tail.len() {
-            tail.drain(..received.consumed);
+        } else if received.consumed == 0 {
             side.tail = tail;
+        } else if received.consumed < tail.len() {
+            // Split off and not moved down: what a large packet needed goes with it.
+            side.tail = tail.split_off(received.consumed);
         }
         if passed.is_err() {
             return Err(self.lose(opposite(from), cx, scratch));
@@ -285,9 +295,14 @@ impl Relay {
         deadlines.into_iter().flatten().min().unwrap_or(now + MAX_TIMER)
     }
 
-    /// None while the broker takes nothing: the client is not read then, and not to blame for its silence.
+    /// None while the client is not read through no fault of its own.
     fn protocol_deadline(&self) -> Option<Instant> {
-        if self.broker.transport.unsent_bytes() > 0 { None } else { self.connection.deadline() }
+        if self.client_rests() { None } else { self.connection.deadline() }
+    }
+
+    /// Whether the client is not read because the broker, or the audit file, does not take what came before.
+    fn client_rests(&self) -> bool {
+        self.broker.transport.unsent_bytes() > 0 || self.recorder.is_waiting()
     }
 
     fn write_deadline_of(&self, side: Direction) -> Option<Instant> {
@@ -308,8 +323,9 @@ impl Relay {
 
     /// That peer takes nothing of what waits for it.
     fn stall(&mut self, side: Direction, cx: &mut Context<'_>, scratch: &mut Scratch) -> End {
-        let mut end = self.close(Cause::WriteDeadline, cx, scratch);
-        end.blame = side.into();
+        scratch.output.clear();
+        let end = self.connection.stalled(side, &mut scratch.output);
+        self.answer_client(cx, scratch);
         end
     }
 
@@ -325,7 +341,7 @@ impl Relay {
     fn answer_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) {
         let Scratch { io, output, .. } = scratch;
         if !output.back.is_empty() {
-            let _lost = self.client.transport.send(cx, &output.back, &mut io.sealed, Instant::now());
+            let _lost = self.client.transport.send(cx, &output.back, &mut io.out, Instant::now());
         }
         self.recorder.events(self.connection.identity(), output.events.drain(..));
     }

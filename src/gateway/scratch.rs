@@ -29,7 +29,15 @@ pub(super) struct IoScratch {
     pub(super) wire: Vec<u8>,
     /// What TLS and WebSocket made of them.
     pub(super) plain: Vec<u8>,
-    /// TLS records on their way out.
+    pub(super) out: OutScratch,
+}
+
+/// Bytes on their way out, layer by layer.
+#[derive(Default)]
+pub(super) struct OutScratch {
+    /// WebSocket frames.
+    pub(super) framed: Vec<u8>,
+    /// TLS records.
     pub(super) sealed: WireBuffer,
 }
 
@@ -50,7 +58,7 @@ impl Scratch {
             io: IoScratch {
                 wire: vec![0; READ_BYTES],
                 plain: Vec::with_capacity(READ_BYTES),
-                sealed: WireBuffer::new(),
+                out: OutScratch::default(),
             },
             output: Output::default(),
             gather: Vec::new(),
@@ -61,8 +69,10 @@ impl Scratch {
     fn trim(&mut self) {
         self.io.plain.clear();
         self.io.plain.shrink_to(KEEP_BYTES);
-        self.io.sealed.clear();
-        self.io.sealed.shrink(KEEP_BYTES);
+        self.io.out.framed.clear();
+        self.io.out.framed.shrink_to(KEEP_BYTES);
+        self.io.out.sealed.clear();
+        self.io.out.sealed.shrink(KEEP_BYTES);
         self.output.clear();
         self.gather.clear();
         self.gather.shrink_to(KEEP_BYTES);

@@ -2,19 +2,26 @@
 //!
 //! Reads go into the thread's scratch, so a transport that is idle owns no buffer. What it keeps is bounded: a partial
 //! TLS record, and the bytes that the peer has not taken, which stop the other side's reading.
+//!
+//! A socket that fails while it is written to is read to its end all the same: a peer that says its last words and is gone
+//! at once has said them. So writing never fails for the socket's sake; reading tells.
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{timeout, timeout_at};
 
-use super::scratch::{self, IoScratch};
-use super::websocket::{WebSocket, WebSocketError};
+use super::scratch::{self, IoScratch, OutScratch};
+use super::websocket::{Unframed, WebSocket, WebSocketError};
 use crate::tls::session::{Session, SessionError, WireBuffer};
+
+/// How long a peer that has taken the last bytes has to close.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Reads of 1 KiB that are thrown away while a peer that was told goodbye has not closed.
 const LINGER_READS: usize = 256;
@@ -60,11 +67,13 @@ pub(super) struct Transport {
     socket: TcpStream,
     tls: Option<Box<Session>>,
     websocket: Option<Box<WebSocket>>,
-    peer_closed: bool,
+    /// Nothing that still comes is looked at.
+    read_over: bool,
+    /// The socket takes nothing any more, and what is written is lost.
+    write_over: bool,
     /// The start of a TLS record whose rest has not come.
     partial_record: Vec<u8>,
-    unsent: Vec<u8>,
-    unsent_from: usize,
+    unsent: WireBuffer,
     blocked_since: Option<Instant>,
 }
 
@@ -72,12 +81,12 @@ impl Transport {
     pub(super) fn new(socket: TcpStream, tls: Option<Session>, websocket: Option<WebSocket>) -> Self {
         Self {
             socket,
-            peer_closed: false,
             tls: tls.map(Box::new),
             websocket: websocket.map(Box::new),
+            read_over: false,
+            write_over: false,
             partial_record: Vec::new(),
-            unsent: Vec::new(),
-            unsent_from: 0,
+            unsent: WireBuffer::new(),
             blocked_since: None,
         }
     }
@@ -99,12 +108,12 @@ impl Transport {
 
     /// Wire bytes that wait for the peer to take them.
     pub(super) fn unsent_bytes(&self) -> usize {
-        self.unsent.len() - self.unsent_from
+        self.unsent.len()
     }
 
     /// Bytes this transport holds in memory of its own.
     pub(super) fn held_bytes(&self) -> usize {
-        self.unsent.capacity() + self.partial_record.capacity()
+        self.unsent.room() + self.partial_record.capacity()
     }
 
     /// Since when the peer has taken nothing of what waits for it.
@@ -120,7 +129,7 @@ impl Transport {
         now: Instant,
     ) -> Poll<Result<Input, TransportError>> {
         io.plain.clear();
-        if self.peer_closed {
+        if self.read_over {
             return Poll::Ready(Ok(Input::End));
         }
         let held = self.partial_record.len();
@@ -154,24 +163,35 @@ impl Transport {
         if let Some(front) = wire.get_mut(..held) {
             front.copy_from_slice(&self.partial_record);
         }
-        io.sealed.clear();
-        let progress = tls.process(wire, &mut io.plain, &mut io.sealed);
-        if !io.sealed.is_empty() {
-            self.put(cx, io.sealed.filled(), now)?;
+        let sealed = &mut io.out.sealed;
+        sealed.clear();
+        let progress = tls.process(wire, &mut io.plain, sealed);
+        if !sealed.is_empty() {
+            self.put(cx, sealed.filled(), now);
         }
-        let progress = progress?;
-        self.peer_closed |= progress.peer_closed;
-        let rest = wire.get(progress.consumed..).unwrap_or_default();
+        let consumed = match progress {
+            Ok(progress) => {
+                self.read_over |= progress.peer_closed;
+                progress.consumed
+            }
+            // What came whole before the fault still counts.
+            Err(_) if !io.plain.is_empty() => {
+                self.read_over = true;
+                wire.len()
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let rest = wire.get(consumed..).unwrap_or_default();
         if rest.is_empty() {
             self.partial_record = Vec::new();
         } else {
             self.partial_record.clear();
             self.partial_record.extend_from_slice(rest);
         }
-        Ok(if self.peer_closed && io.plain.is_empty() { Input::End } else { Input::Plain })
+        Ok(if self.read_over && io.plain.is_empty() { Input::End } else { Input::Plain })
     }
 
-    /// WebSocket frames to the bytes of their binary messages.
+    /// WebSocket frames to the bytes of their binary messages, in place.
     fn unframe(
         &mut self,
         cx: &mut Context<'_>,
@@ -180,41 +200,50 @@ impl Transport {
         now: Instant,
     ) -> Result<Input, TransportError> {
         let Some(websocket) = &mut self.websocket else { return Ok(input) };
-        let outcome = match input {
+        let bytes = match input {
             Input::End => return Ok(Input::End),
-            Input::Wire(received) => websocket.receive(io.wire.get(..received).unwrap_or_default(), &mut io.plain),
-            Input::Plain => {
-                let framed = std::mem::take(&mut io.plain);
-                websocket.receive(&framed, &mut io.plain)
-            }
+            Input::Wire(received) => io.wire.get_mut(..received).unwrap_or_default(),
+            Input::Plain => io.plain.as_mut_slice(),
         };
-        let answers = websocket.take_outgoing();
-        if !answers.is_empty() {
-            self.seal_and_put(cx, &answers, &mut io.sealed, now)?;
+        let OutScratch { framed, sealed } = &mut io.out;
+        framed.clear();
+        let unframed = websocket.receive(bytes, framed);
+        if !framed.is_empty() {
+            self.seal_and_put(cx, framed, sealed, now)?;
         }
-        self.peer_closed |= outcome?;
-        Ok(if self.peer_closed && io.plain.is_empty() { Input::End } else { Input::Plain })
+        let Unframed { len, closed, fault } = unframed;
+        match fault {
+            None => self.read_over |= closed,
+            // As with a fault of TLS.
+            Some(_) if len > 0 => self.read_over = true,
+            Some(fault) => return Err(fault.into()),
+        }
+        match input {
+            _ if self.read_over && len == 0 => Ok(Input::End),
+            Input::Wire(_) | Input::End => Ok(Input::Wire(len)),
+            Input::Plain => {
+                io.plain.truncate(len);
+                Ok(Input::Plain)
+            }
+        }
     }
 
     /// Sends MQTT bytes; what the peer does not take now waits as unsent.
     ///
     /// # Errors
-    /// The socket or the TLS session has failed; nothing more can be sent.
+    /// The TLS session or the WebSocket is over; nothing more can be sent.
     pub(super) fn send(
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
-        sealed: &mut WireBuffer,
+        out: &mut OutScratch,
         now: Instant,
     ) -> Result<(), TransportError> {
-        match &mut self.websocket {
-            None => self.seal_and_put(cx, bytes, sealed, now),
-            Some(websocket) => {
-                websocket.send(bytes)?;
-                let framed = websocket.take_outgoing();
-                self.seal_and_put(cx, &framed, sealed, now)
-            }
-        }
+        let OutScratch { framed, sealed } = out;
+        let Some(websocket) = &mut self.websocket else { return self.seal_and_put(cx, bytes, sealed, now) };
+        framed.clear();
+        websocket.send(bytes, framed);
+        self.seal_and_put(cx, framed, sealed, now)
     }
 
     fn seal_and_put(
@@ -224,56 +253,71 @@ impl Transport {
         sealed: &mut WireBuffer,
         now: Instant,
     ) -> Result<(), TransportError> {
-        let Some(tls) = &mut self.tls else { return Ok(self.put(cx, bytes, now)?) };
-        sealed.clear();
-        tls.encrypt(bytes, sealed)?;
-        Ok(self.put(cx, sealed.filled(), now)?)
-    }
-
-    /// Writes wire bytes, or keeps them behind those that wait already.
-    fn put(&mut self, cx: &mut Context<'_>, bytes: &[u8], now: Instant) -> io::Result<()> {
-        let mut rest = bytes;
-        if self.unsent_bytes() == 0 {
-            rest = write_some(&mut self.socket, cx, rest)?;
-        }
-        if !rest.is_empty() {
-            self.blocked_since.get_or_insert(now);
-            self.unsent.extend_from_slice(rest);
+        match &mut self.tls {
+            None => self.put(cx, bytes, now),
+            Some(tls) => {
+                sealed.clear();
+                tls.encrypt(bytes, sealed)?;
+                self.put(cx, sealed.filled(), now);
+            }
         }
         Ok(())
     }
 
-    /// Writes what waits. Ready once nothing does.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>> {
-        let waiting = self.unsent.get(self.unsent_from..).unwrap_or_default();
-        if waiting.is_empty() {
-            return Poll::Ready(Ok(()));
+    /// Writes wire bytes, or keeps them behind those that wait already.
+    fn put(&mut self, cx: &mut Context<'_>, bytes: &[u8], now: Instant) {
+        let written = if self.unsent.is_empty() { self.write_some(cx, bytes) } else { 0 };
+        let rest = bytes.get(written..).unwrap_or_default();
+        if !rest.is_empty() && !self.write_over {
+            self.blocked_since.get_or_insert(now);
+            self.unsent.extend_from_slice(rest);
         }
-        let rest = write_some(&mut self.socket, cx, waiting)?.len();
-        if rest < waiting.len() {
+    }
+
+    /// Writes what waits. Ready once nothing does.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        if self.unsent.is_empty() {
+            return Poll::Ready(());
+        }
+        let mut unsent = std::mem::take(&mut self.unsent);
+        let written = self.write_some(cx, unsent.filled());
+        unsent.consume(written);
+        if unsent.is_empty() || self.write_over {
+            self.blocked_since = None;
+            return Poll::Ready(());
+        }
+        if written > 0 {
             self.blocked_since = Some(now);
         }
-        self.unsent_from = self.unsent.len() - rest;
-        if rest > 0 {
-            return Poll::Pending;
+        self.unsent = unsent;
+        Poll::Pending
+    }
+
+    /// Writes until the socket takes no more; how much it took.
+    fn write_some(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> usize {
+        let mut written = 0;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty() && !self.write_over) {
+            match Pin::new(&mut self.socket).poll_write(cx, rest) {
+                Poll::Ready(Ok(0) | Err(_)) => self.write_over = true,
+                Poll::Ready(Ok(more)) => written += more,
+                Poll::Pending => break,
+            }
         }
-        self.unsent = Vec::new();
-        self.unsent_from = 0;
-        self.blocked_since = None;
-        Poll::Ready(Ok(()))
+        written
     }
 
     /// Starts a TLS handshake as its client: the first flight.
     ///
     /// # Errors
-    /// The socket has failed.
+    /// There can be no handshake.
     pub(super) async fn start_handshake(&mut self) -> Result<(), TransportError> {
         poll_fn(|cx| {
             scratch::lend(|scratch| {
                 let Some(tls) = &mut self.tls else { return Poll::Ready(Ok(())) };
                 let io = &mut scratch.io;
-                tls.process(&mut [], &mut io.plain, &mut io.sealed)?;
-                Poll::Ready(Ok(self.put(cx, io.sealed.filled(), Instant::now())?))
+                tls.process(&mut [], &mut io.plain, &mut io.out.sealed)?;
+                self.put(cx, io.out.sealed.filled(), Instant::now());
+                Poll::Ready(Ok(()))
             })
         })
         .await
@@ -287,9 +331,7 @@ impl Transport {
         poll_fn(|cx| {
             scratch::lend(|scratch| {
                 let now = Instant::now();
-                if let Poll::Ready(Err(error)) = self.poll_flush(cx, now) {
-                    return Poll::Ready(Err(error.into()));
-                }
+                let _flushed = self.poll_flush(cx, now);
                 let input = ready!(self.poll_read(cx, &mut scratch.io, now))?;
                 bytes.extend_from_slice(scratch.io.received(input));
                 Poll::Ready(Ok(input))
@@ -298,20 +340,52 @@ impl Transport {
         .await
     }
 
-    /// Sends `bytes` and a goodbye, and waits until the peer has taken and closed, as far as it does so before the
-    /// caller gives up: a socket closed with bytes unread would take back what was sent last.
-    pub(super) async fn finish(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
+    /// Sends `bytes` and a goodbye, and waits until the peer has taken them, at most `write_deadline` from when it took
+    /// something last, and closed: a socket closed with bytes unread would take back what was sent last.
+    pub(super) async fn finish(&mut self, bytes: &[u8], write_deadline: Duration) {
         poll_fn(|cx| {
             scratch::lend(|scratch| {
-                let (sealed, now) = (&mut scratch.io.sealed, Instant::now());
-                if !bytes.is_empty() {
-                    self.send(cx, bytes, sealed, now)?;
-                }
-                Poll::Ready(self.say_goodbye(cx, sealed, now))
+                // A peer that can be told nothing any more is told nothing.
+                let _told = self.say_goodbye(cx, bytes, &mut scratch.io.out, Instant::now());
+                Poll::Ready(())
             })
         })
-        .await?;
-        poll_fn(|cx| self.poll_flush(cx, Instant::now())).await?;
+        .await;
+        let deadline = self.blocked_since.unwrap_or_else(Instant::now) + write_deadline;
+        let flushed = timeout_at(deadline.into(), poll_fn(|cx| self.poll_flush(cx, Instant::now()))).await;
+        if flushed.is_ok() {
+            // A peer that does not close in time is closed.
+            let _closed = timeout(LINGER, self.linger()).await;
+        }
+    }
+
+    /// The last bytes, and goodbye in each layer: a WebSocket close, a TLS close_notify.
+    fn say_goodbye(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        out: &mut OutScratch,
+        now: Instant,
+    ) -> Result<(), TransportError> {
+        if !bytes.is_empty() {
+            self.send(cx, bytes, out, now)?;
+        }
+        let OutScratch { framed, sealed } = out;
+        framed.clear();
+        if let Some(websocket) = &mut self.websocket {
+            websocket.close(framed);
+        }
+        if !framed.is_empty() {
+            self.seal_and_put(cx, framed, sealed, now)?;
+        }
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        sealed.clear();
+        tls.close(sealed);
+        self.put(cx, sealed.filled(), now);
+        Ok(())
+    }
+
+    async fn linger(&mut self) -> io::Result<()> {
         self.socket.shutdown().await?;
         let mut discarded = [0; 1024];
         for _ in 0..LINGER_READS {
@@ -321,36 +395,7 @@ impl Transport {
         }
         Ok(())
     }
-
-    /// Says goodbye in each layer: a WebSocket close, a TLS close_notify.
-    fn say_goodbye(
-        &mut self,
-        cx: &mut Context<'_>,
-        sealed: &mut WireBuffer,
-        now: Instant,
-    ) -> Result<(), TransportError> {
-        if let Some(websocket) = &mut self.websocket {
-            websocket.close();
-            let framed = websocket.take_outgoing();
-            self.seal_and_put(cx, &framed, sealed, now)?;
-        }
-        let Some(tls) = &mut self.tls else { return Ok(()) };
-        sealed.clear();
-        tls.close(sealed);
-        Ok(self.put(cx, sealed.filled(), now)?)
-    }
 }
 
-/// Writes until the socket takes no more; what is left.
-fn write_some<'b>(socket: &mut TcpStream, cx: &mut Context<'_>, bytes: &'b [u8]) -> io::Result<&'b [u8]> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        match Pin::new(&mut *socket).poll_write(cx, rest) {
-            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Poll::Ready(Ok(written)) => rest = rest.get(written..).unwrap_or_default(),
-            Poll::Ready(Err(error)) => return Err(error),
-            Poll::Pending => break,
-        }
-    }
-    Ok(rest)
-}
+#[cfg(test)]
+mod tests;

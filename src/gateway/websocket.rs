@@ -1,6 +1,12 @@
 //! MQTT over WebSocket ([MQTT-6.0.0-1] to [MQTT-6.0.0-4]): bytes of the upgraded connection in, bytes of binary messages out.
 //!
-//! tungstenite reads and writes an in-memory [`Pipe`] here, never a socket, so that WebSocket stands on TLS or TCP alike.
+//! Messages are not put together: MQTT reads a stream ([MQTT-6.0.0-2]), so what a frame brings goes on as it comes, and
+//! a message of which the rest does not come holds no memory. tungstenite makes the upgrade, over an in-memory [`Pipe`];
+//! the frames are read in `frames`.
+
+mod frames;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -12,9 +18,10 @@ use tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response,
 use tungstenite::http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use tungstenite::http::{self, StatusCode};
 use tungstenite::protocol::WebSocketConfig;
-use tungstenite::{Bytes, Message};
 
-/// Bytes tungstenite reads at a time; its default of 128 KiB would be held by every connection.
+use frames::{Frames, write_close, write_message};
+
+/// Bytes of the upgrade that tungstenite reads at a time.
 const BUFFER_BYTES: usize = 4 * 1024;
 
 /// How a client broke WebSocket.
@@ -23,9 +30,12 @@ pub(super) enum WebSocketError {
     /// The upgrade was not one that this listener takes.
     #[error("WebSocket upgrade refused")]
     Upgrade(#[source] Box<tungstenite::Error>),
-    /// A frame was malformed, too large or out of turn.
+    /// A frame was malformed or out of turn.
     #[error("WebSocket frame refused")]
-    Frame(#[source] Box<tungstenite::Error>),
+    Frame,
+    /// A message over the bound.
+    #[error("WebSocket message too large")]
+    TooLarge,
     /// A text message ([MQTT-6.0.0-1]).
     #[error("WebSocket text message")]
     Text,
@@ -36,8 +46,18 @@ impl WebSocketError {
     pub(super) fn label(&self) -> &'static str {
         match self {
             Self::Upgrade(_) => "websocket_upgrade",
-            Self::Frame(_) => "websocket_frame",
+            Self::Frame | Self::TooLarge => "websocket_frame",
             Self::Text => "websocket_text",
+        }
+    }
+
+    /// The status code of the close frame [RFC 6455 7.4.1].
+    fn close_code(&self) -> Option<u16> {
+        match self {
+            Self::Upgrade(_) => None,
+            Self::Frame => Some(1002),
+            Self::Text => Some(1003),
+            Self::TooLarge => Some(1009),
         }
     }
 }
@@ -53,27 +73,34 @@ pub(super) struct Upgrade {
 
 /// The server's end of a WebSocket.
 pub(super) struct WebSocket {
-    pipe: Pipe,
+    max_message_bytes: usize,
     state: State,
 }
 
 enum State {
-    Upgrading(Box<MidHandshake<ServerHandshake<Pipe, Upgrade>>>),
-    Open(Box<tungstenite::WebSocket<Pipe>>),
+    Upgrading(Box<(Pipe, MidHandshake<ServerHandshake<Pipe, Upgrade>>)>),
+    Open(Frames),
     Closed,
+}
+
+/// What came of received bytes.
+#[derive(Debug)]
+pub(super) struct Unframed {
+    /// Bytes for MQTT, at the front of those that were given.
+    pub(super) len: usize,
+    /// The client has closed.
+    pub(super) closed: bool,
+    /// It broke WebSocket behind those bytes.
+    pub(super) fault: Option<WebSocketError>,
 }
 
 impl WebSocket {
     pub(super) fn new(upgrade: Upgrade) -> Self {
         let pipe = Pipe::default();
-        let config = WebSocketConfig::default()
-            .read_buffer_size(BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_write_buffer_size(usize::MAX)
-            .max_message_size(Some(upgrade.max_message_bytes))
-            .max_frame_size(Some(upgrade.max_message_bytes));
+        let max_message_bytes = upgrade.max_message_bytes;
+        let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES);
         let handshake = ServerHandshake::start(pipe.clone(), upgrade, Some(config));
-        Self { pipe, state: State::Upgrading(Box::new(handshake)) }
+        Self { max_message_bytes, state: State::Upgrading(Box::new((pipe, handshake))) }
     }
 
     /// Whether the upgrade is through.
@@ -81,64 +108,58 @@ impl WebSocket {
         matches!(self.state, State::Open(_))
     }
 
-    /// Takes bytes of the connection and appends those of whole binary messages to `plain`. True once the client has
-    /// closed.
-    ///
-    /// # Errors
-    /// The upgrade is refused, or a frame breaks RFC 6455 or a size; what must be answered is outgoing.
-    pub(super) fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>) -> Result<bool, WebSocketError> {
-        self.pipe.feed(bytes);
-        if let State::Upgrading(_) = self.state {
-            self.upgrade()?;
-        }
-        let State::Open(socket) = &mut self.state else { return Ok(matches!(self.state, State::Closed)) };
-        loop {
-            match socket.read() {
-                Ok(Message::Binary(payload)) => plain.extend_from_slice(&payload),
-                Ok(Message::Text(_)) => return Err(WebSocketError::Text),
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
-                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) => return Ok(true),
-                Err(error) => return Err(WebSocketError::Frame(Box::new(error))),
+    /// Takes bytes of the connection, leaves those of binary messages at their front, and appends to `out` what must be
+    /// answered.
+    pub(super) fn receive(&mut self, bytes: &mut [u8], out: &mut Vec<u8>) -> Unframed {
+        let unframed = match &mut self.state {
+            State::Upgrading(_) => {
+                let fault = self.upgrade(bytes, out).err();
+                return Unframed { len: 0, closed: false, fault };
             }
+            State::Open(frames) => frames.receive(bytes, out),
+            State::Closed => return Unframed { len: 0, closed: true, fault: None },
+        };
+        if let Some(fault) = &unframed.fault {
+            write_close(fault.close_code(), out);
         }
+        if unframed.closed || unframed.fault.is_some() {
+            self.state = State::Closed;
+        }
+        unframed
     }
 
-    fn upgrade(&mut self) -> Result<(), WebSocketError> {
-        let State::Upgrading(handshake) = std::mem::replace(&mut self.state, State::Closed) else { return Ok(()) };
-        match handshake.handshake() {
-            Ok(socket) => self.state = State::Open(Box::new(socket)),
-            Err(HandshakeError::Interrupted(handshake)) => self.state = State::Upgrading(Box::new(handshake)),
+    fn upgrade(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), WebSocketError> {
+        let State::Upgrading(upgrading) = std::mem::replace(&mut self.state, State::Closed) else { return Ok(()) };
+        let (pipe, handshake) = *upgrading;
+        pipe.feed(bytes);
+        let outcome = handshake.handshake();
+        out.extend_from_slice(&pipe.take_outgoing());
+        self.state = match outcome {
+            Ok(_) => State::Open(Frames::new(self.max_message_bytes)),
+            Err(HandshakeError::Interrupted(handshake)) => State::Upgrading(Box::new((pipe, handshake))),
             Err(HandshakeError::Failure(error)) => return Err(WebSocketError::Upgrade(Box::new(error))),
-        }
+        };
         Ok(())
     }
 
-    /// Frames `bytes` as one binary message.
-    ///
-    /// # Errors
-    /// The client has closed.
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), WebSocketError> {
-        let State::Open(socket) = &mut self.state else { return Ok(()) };
-        socket
-            .send(Message::Binary(Bytes::copy_from_slice(bytes)))
-            .map_err(|error| WebSocketError::Frame(Box::new(error)))
-    }
-
-    /// Frames a close.
-    pub(super) fn close(&mut self) {
-        if let State::Open(socket) = &mut self.state {
-            // A socket that has closed already needs no second close.
-            let _closed = socket.close(None);
-            let _flushed = socket.flush();
+    /// Frames `bytes` as one binary message. After a close there is nobody to read it, and nothing is written.
+    pub(super) fn send(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        if self.is_open() {
+            write_message(bytes, out);
         }
     }
 
-    /// Bytes to be sent to the client.
-    pub(super) fn take_outgoing(&mut self) -> Vec<u8> {
-        self.pipe.take_outgoing()
+    /// Frames a close, if there was none.
+    pub(super) fn close(&mut self, out: &mut Vec<u8>) {
+        if self.is_open() {
+            write_close(Some(NORMAL_CLOSURE), out);
+            self.state = State::Closed;
+        }
     }
 }
+
+/// The status code of a goodbye in good order.
+const NORMAL_CLOSURE: u16 = 1000;
 
 impl Callback for Upgrade {
     fn on_request(self, request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
@@ -214,7 +235,3 @@ impl Write for Pipe {
         Ok(())
     }
 }
-
-#[cfg(test)]
-#[path = "websocket_tests.rs"]
-mod tests;
