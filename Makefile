@@ -17,8 +17,9 @@ bench: # cost, side by side with other relays
 	tests/prepare bench
 	cargo bench
 
-fuzz: # every fuzz target for SECONDS_EACH seconds; needs a nightly toolchain and cargo-fuzz
-	for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=$(SECONDS_EACH) || exit 1; done
+fuzz: # every fuzz target for SECONDS_EACH seconds, finds kept in target/found; needs a nightly toolchain and cargo-fuzz
+	for target in $$(cargo +nightly fuzz list); do mkdir -p target/found/$$target && cargo +nightly fuzz run $$target \
+	    target/found/$$target fuzz/corpus/$$target -- -max_total_time=$(SECONDS_EACH) || exit 1; done
 
 docs: # the library's pages, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
