@@ -8,10 +8,10 @@ use tempfile::TempDir;
 
 use crate::cores::Cores;
 use crate::pki::Pki;
-use crate::report::{Row, Target, table};
+use crate::report::{Row, Spread, Target, table};
 use crate::stub::Stub;
 use crate::subject::{Kind, Subject};
-use crate::work::{Messages, Pace, Way, handshakes, idle};
+use crate::work::{Messages, Pace, Sample, Way, handshakes, idle};
 use crate::{Result, tls};
 
 /// What one run does.
@@ -143,29 +143,23 @@ impl Bench {
             let load = Messages { qos, payload_len, pace, clients, count };
             let mut cpu = Row::new(CPU, name, target);
             let mut rate = Row::new(RATE, name, NONE);
-            let mut shares = [(0.5, Row::new(LATENCY, "p50", NO_WORSE)), (0.99, Row::new(LATENCY, "p99", NO_WORSE))];
+            let mut latency = [Latency::new("p50", 0.5), Latency::new("p99", 0.99)];
             for _ in 0..self.plan.rounds() {
-                let floor = if name == PACED_QOS_1 {
-                    Some(load.run(Way::Direct(direct), &self.stub, &self.full)?)
-                } else {
-                    None
-                };
+                if name == PACED_QOS_1 {
+                    let sample = load.run(Way::Direct(direct), &self.stub, &self.full)?;
+                    latency.iter_mut().for_each(|latency| latency.add_direct(&sample));
+                }
                 for subject in &self.subjects {
                     let sample = load.run(Way::Through(subject), &self.stub, &self.full)?;
                     cpu.add(subject.kind, sample.cpu_us);
                     rate.add(subject.kind, sample.per_second);
-                    for (share, row) in &mut shares {
-                        let floor = floor.as_ref().and_then(|floor| floor.round_trip_us(*share));
-                        if let (Some(floor), Some(through)) = (floor, sample.round_trip_us(*share)) {
-                            row.add(subject.kind, through - floor);
-                        }
-                    }
+                    latency.iter_mut().for_each(|latency| latency.add(subject.kind, &sample));
                 }
             }
             self.rows.push(cpu);
             rates.push(rate);
             if name == PACED_QOS_1 {
-                latencies.extend(shares.map(|(_, row)| row));
+                latencies.extend(latency.map(Latency::finish));
             }
         }
         self.rows.append(&mut rates);
@@ -230,6 +224,37 @@ impl Bench {
             self.plan.rounds()
         );
         Ok(())
+    }
+}
+
+/// Round trips at one share of all, and what they are straight to the stub.
+struct Latency {
+    share: f64,
+    row: Row,
+    direct: Vec<f64>,
+}
+
+impl Latency {
+    fn new(name: &'static str, share: f64) -> Self {
+        Self { share, row: Row::new(LATENCY, name, NO_WORSE), direct: Vec::new() }
+    }
+
+    fn add_direct(&mut self, sample: &Sample) {
+        self.direct.extend(sample.round_trip_us(self.share));
+    }
+
+    fn add(&mut self, kind: Kind, sample: &Sample) {
+        if let Some(figure) = sample.round_trip_us(self.share) {
+            self.row.add(kind, figure);
+        }
+    }
+
+    /// The row of what each subject adds to the direct way's median.
+    fn finish(mut self) -> Row {
+        if let Some(direct) = Spread::of(self.direct.into_iter()) {
+            self.row.rounds.iter_mut().flatten().for_each(|figure| *figure -= direct.median);
+        }
+        self.row
     }
 }
 

@@ -16,14 +16,14 @@ pub(crate) struct Target {
 
 /// The middle of many figures, and the quarters around it.
 #[derive(Clone, Copy, Serialize)]
-struct Spread {
+pub(crate) struct Spread {
     low: f64,
-    median: f64,
+    pub(crate) median: f64,
     high: f64,
 }
 
 impl Spread {
-    fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
         let mut figures = figures.collect::<Vec<_>>();
         figures.sort_by(f64::total_cmp);
         let last = figures.len().checked_sub(1)?;
