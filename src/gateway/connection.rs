@@ -173,7 +173,7 @@ impl Opening<'_> {
             Err((end, reply)) => return Err(Setback::Connect { end, identity, client, reply }),
         };
         let Accepted { mut connection, consumed, rewritten } = *accepted;
-        self.recorder.connected(connection.version());
+        self.recorder.connected(connection.version(), consumed);
         self.slot.settle();
         drop(self.half_open);
         match self.port.upstream.dial(self.port.deadlines.dial).await {

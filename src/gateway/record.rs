@@ -15,6 +15,7 @@ use crate::enforce::event::Event;
 use crate::enforce::output::Counts;
 use crate::identity::Identity;
 use crate::metrics::ServerMetrics;
+use crate::mqtt::frame::PacketType;
 use crate::mqtt::{Direction, Version};
 use crate::tls::session::Session;
 
@@ -54,10 +55,13 @@ impl Recorder {
         }
     }
 
-    /// The CONNECT is permitted.
-    pub(super) fn connected(&mut self, version: Version) {
+    /// The CONNECT, of so many bytes, is permitted.
+    pub(super) fn connected(&mut self, version: Version, bytes: usize) {
         self.port.metrics.connected(version);
         self.version = Some(version);
+        let mut counts = Counts::default();
+        counts.add(PacketType::Connect as u8, bytes);
+        self.count(version, Direction::FromClient, &counts, None);
     }
 
     /// The broker's server is reached.
