@@ -16,6 +16,8 @@ use crate::config::{Audit, OnFull};
 
 /// Most bytes that one write takes from the queue.
 const BATCH_BYTES: usize = 64 << 10;
+/// After the first record of a batch, for more to come while there is room: one waking of the thread for many records.
+const LINGER: Duration = Duration::from_millis(5);
 /// Wait between two tries of a write that failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// Failing writes are logged at most this often.
@@ -272,6 +274,9 @@ impl Pump {
 
     fn run(mut self) {
         while let Some(message) = self.records.blocking_recv() {
+            if self.may_linger() {
+                thread::park_timeout(LINGER);
+            }
             self.take(message);
             self.fill();
             if self.shared.closing.load(Ordering::Acquire) {
@@ -281,6 +286,13 @@ impl Pump {
             self.write();
         }
         self.sync();
+    }
+
+    /// Whether nobody waits for what is queued: not the end, not a file moved away, not a sender without room.
+    fn may_linger(&self) -> bool {
+        let flags = [&self.shared.closing, &self.shared.reopen];
+        let asked = flags.iter().any(|flag| flag.load(Ordering::Acquire));
+        !asked && self.records.len() < self.records.max_capacity() / 4
     }
 
     fn fill(&mut self) {

@@ -13,7 +13,6 @@ use super::buffered::Buffered;
 use super::record::Recorder;
 use super::relay::{Ended, Relay};
 use super::shared::{Drain, Port, Shared};
-use super::socket;
 use super::transport::{Input, Transport};
 use super::upstream::Dialled;
 use super::websocket::WebSocket;
@@ -64,9 +63,31 @@ pub(super) struct Stay {
     _alive: mpsc::Sender<()>,
 }
 
-/// Serves one client until it is refused or has a relay, which goes on in a task of its own: an idle connection does
-/// not carry what its opening needed.
-pub(super) async fn serve(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut drain: Drain) {
+/// Serves one client to the end. Its opening is a future of its own, gone before the relay begins: an idle connection
+/// does not carry what its opening needed.
+pub(super) fn serve(
+    newcomer: Newcomer,
+    port: Arc<Port>,
+    shared: Arc<Shared>,
+    drain: Drain,
+) -> impl Future<Output = ()> + Send {
+    let opening = Box::pin(open(newcomer, port, shared, drain));
+    async move {
+        let relaying = opening.await;
+        if let Some(relaying) = relaying {
+            relaying.run().await;
+        }
+    }
+}
+
+/// A relay on its way, for whose end the gateway waits.
+struct Relaying {
+    relay: Box<Relay>,
+    drain: Drain,
+    stay: Stay,
+}
+
+async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut drain: Drain) -> Option<Relaying> {
     let Newcomer { stream, peer, slot, alive } = newcomer;
     let mut stay = Stay { slot, _open: port.metrics.accepted(), _alive: alive };
     let accepted = Instant::now();
@@ -85,33 +106,40 @@ pub(super) async fn serve(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Share
         opened = opening.run(stream, peer) => opened,
         _ = drain.changed() => Err(Setback::Drain),
     };
-    match opened {
-        Ok(Opened { connection, client, dialled, connect, early }) => {
-            let write = port.deadlines.write;
-            let mut relay = Box::new(Relay::new(connection, client, dialled, early, recorder, buffered, write));
-            match relay.send_connect(&connect).await {
-                Ok(()) => drop(tokio::spawn(relay_and_close(relay, drain, stay))),
-                Err(end) => close(relay, end).await,
-            }
+    let Opened { connection, client, dialled, connect, early } = match opened {
+        Ok(opened) => opened,
+        Err(setback) => {
+            refuse(setback, &port, peer, recorder).await;
+            return None;
         }
-        Err(setback) => refuse(setback, &port, peer, recorder).await,
+    };
+    let write = port.deadlines.write;
+    let mut relay = Box::new(Relay::new(connection, client, dialled, early, recorder, buffered, write));
+    match relay.send_connect(&connect).await {
+        Ok(()) => Some(Relaying { relay, drain, stay }),
+        Err(end) => {
+            close(relay, end).await;
+            None
+        }
     }
 }
 
-async fn relay_and_close(mut relay: Box<Relay>, mut drain: Drain, stay: Stay) {
-    let end = loop {
-        tokio::select! {
-            biased;
-            end = relay.run() => break end,
-            Ok(()) = drain.changed() => {
-                if let Some(deadline) = *drain.borrow_and_update() {
-                    relay.drain(deadline);
+impl Relaying {
+    async fn run(mut self) {
+        let end = loop {
+            tokio::select! {
+                biased;
+                end = self.relay.run() => break end,
+                Ok(()) = self.drain.changed() => {
+                    if let Some(deadline) = *self.drain.borrow_and_update() {
+                        self.relay.drain(deadline);
+                    }
                 }
             }
-        }
-    };
-    Box::pin(close(relay, end)).await;
-    drop(stay);
+        };
+        Box::pin(close(self.relay, end)).await;
+        drop(self.stay);
+    }
 }
 
 /// The steps from accept to a broker that waits for CONNECT.
@@ -144,7 +172,6 @@ impl Opening<'_> {
     }
 
     fn transport(&self, stream: TcpStream) -> Result<Transport, &'static str> {
-        socket::configure(&stream, &self.port.tcp).map_err(|_| "io")?;
         let tls = match &self.port.tls {
             Some(tls) => Some(Session::server(Arc::clone(&tls.config)).map_err(|_| "internal")?),
             None => None,
@@ -264,13 +291,13 @@ async fn close(relay: Box<Relay>, end: End) {
 mod tests {
     use super::*;
 
-    fn future_bytes<A, B, C, F: Future>(_: fn(A, B, C) -> F) -> usize {
+    fn future_bytes<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
         size_of::<F>()
     }
 
     #[test]
     fn an_idle_connection_does_not_carry_what_its_opening_and_closing_need() {
-        assert!(future_bytes(relay_and_close) <= 384, "task: {}", future_bytes(relay_and_close));
+        assert!(future_bytes(serve) <= 448, "task: {}", future_bytes(serve));
         assert!(size_of::<Relay>() <= 1024, "relay: {}", size_of::<Relay>());
     }
 }

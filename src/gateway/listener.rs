@@ -28,8 +28,11 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn bind(port: Arc<Port>, address: SocketAddr) -> Result<Self, Error> {
-        let socket =
-            socket::listen(address).map_err(|source| Error::Bind { name: port.name.to_string(), address, source })?;
+        let socket = socket::listen(address, &port.tcp).map_err(|source| Error::Bind {
+            name: port.name.to_string(),
+            address,
+            source,
+        })?;
         tracing::info!(listener = %port.name, %address, tls = port.tls.is_some(), "listening");
         Ok(Self { socket, port })
     }

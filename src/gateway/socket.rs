@@ -22,8 +22,11 @@ pub(super) struct TcpOptions {
 /// # Errors
 /// What the system answers; the socket is not usable then.
 pub(super) fn configure(stream: &TcpStream, options: &TcpOptions) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
+    apply(&SockRef::from(stream), options)
+}
+
+fn apply(socket: &Socket, options: &TcpOptions) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(options.keepalive).with_interval(options.keepalive))?;
     socket.set_tcp_user_timeout(Some(options.user_timeout))
 }
@@ -31,14 +34,15 @@ pub(super) fn configure(stream: &TcpStream, options: &TcpOptions) -> io::Result<
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// Listens on `address`. An IPv6 wildcard takes IPv4 clients too, as the system is set.
+/// Listens on `address`, with options that accepted sockets take over. An IPv6 wildcard takes IPv4 clients too, as the system is set.
 ///
 /// # Errors
 /// What the system answers.
-pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn listen(address: SocketAddr, options: &TcpOptions) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     // A restart must not wait for the connections of the last run to time out.
     socket.set_reuse_address(true)?;
+    apply(&socket, options)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -50,5 +54,25 @@ pub(super) fn raise_descriptor_limit() {
     if current < maximum || maximum.is_none() {
         // Refused, the limit stays as it is, and accept waits when it is reached.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_sockets_take_over_the_options_of_their_listener() {
+        let options = TcpOptions { keepalive: Duration::from_secs(77), user_timeout: Duration::from_secs(99) };
+        let listener = listen("127.0.0.1:0".parse().unwrap(), &options).unwrap();
+        let dialled = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        configure(&dialled, &options).unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        for stream in [&accepted, &dialled] {
+            let socket = SockRef::from(stream);
+            assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), options.keepalive);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(options.user_timeout));
+        }
     }
 }
