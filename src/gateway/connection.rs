@@ -23,8 +23,8 @@ use crate::identity::{Certificate, Identity};
 use crate::metrics::Open;
 use crate::tls::session::Session;
 
-/// How long a client that gets no relay has to take its answer.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long a client that gets no relay, or meets the end of the gateway, has to take the last words.
+pub(super) const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A client that has been accepted.
 pub(super) struct Newcomer {

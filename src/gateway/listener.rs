@@ -40,6 +40,7 @@ impl Listener {
     /// Accepts until the gateway drains. `alive` is held by every connection, so that the last one to end can be awaited.
     pub(super) async fn accept(self, shared: Arc<Shared>, mut drain: Drain, alive: mpsc::Sender<()>) {
         let mut pause = FIRST_PAUSE;
+        let handed_on = drain.clone();
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -49,7 +50,12 @@ impl Listener {
             match accepted {
                 Ok((stream, peer)) => {
                     pause = FIRST_PAUSE;
-                    self.admit(stream, peer, &shared, &drain, &alive).await;
+                    tokio::select! {
+                        biased;
+                        () = self.admit(stream, peer, &shared, &handed_on, &alive) => {}
+                        // The record of a refusal waits for room as long as the gateway runs.
+                        _ = drain.changed() => return,
+                    }
                 }
                 Err(error) => {
                     // A client that was gone before it was accepted is no reason to make the next one wait.

@@ -107,7 +107,10 @@ fn start(settings: &Settings, audit: audit::Sink) -> Result<(), Error> {
         .enable_all()
         .build()
         .map_err(|source| Error::System { what: "can't start the runtime", source })?;
-    runtime.block_on(serve(gateway, settings.drain))
+    let result = runtime.block_on(serve(gateway, settings.drain));
+    // A server's name that is still being looked up is not awaited.
+    runtime.shutdown_timeout(CLOSING);
+    result
 }
 
 async fn serve(gateway: Gateway, drain: Duration) -> Result<(), Error> {
@@ -147,7 +150,8 @@ async fn serve(gateway: Gateway, drain: Duration) -> Result<(), Error> {
         () = signals.wait_for_stop(&gateway.shared.audit) => tracing::warn!("stopped at once by a second signal"),
     }
     heart.abort();
-    gateway.shared.audit.send(audit::stopped(SystemTime::now())).await;
+    // A queue that has no room by then gets none.
+    let _ = timeout(AUDIT_FLUSH, gateway.shared.audit.send(audit::stopped(SystemTime::now()))).await;
     Ok(())
 }
 

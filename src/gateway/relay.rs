@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{Sleep, sleep_until};
 
 use super::buffered::Buffered;
+use super::connection::GOODBYE;
 use super::record::Recorder;
 use super::scratch::{self, IoScratch, Scratch};
 use super::transport::{Input, Transport};
@@ -67,6 +68,7 @@ pub(super) struct Ended {
     pub(super) client: Transport,
     pub(super) broker: Transport,
     pub(super) recorder: Recorder,
+    /// How long the peers have to take what waits for them.
     pub(super) write_deadline: Duration,
 }
 
@@ -124,7 +126,11 @@ impl Relay {
             client: self.client.transport,
             broker: self.broker.transport,
             recorder: self.recorder,
-            write_deadline: self.write_deadline,
+            write_deadline: if self.drain_until.is_some() {
+                GOODBYE.min(self.write_deadline)
+            } else {
+                self.write_deadline
+            },
         }
     }
 

@@ -44,6 +44,7 @@ pub(crate) struct Setup {
     servers: Vec<SocketAddr>,
     tables: String,
     listener: String,
+    audit: &'static str,
     ipv6: bool,
     revoked: bool,
     broker_tls: String,
@@ -61,6 +62,7 @@ impl Setup {
             servers: servers.to_vec(),
             tables,
             listener,
+            audit: "file = \"audit.jsonl\"",
             ipv6: false,
             revoked: false,
             broker_tls,
@@ -79,6 +81,12 @@ impl Setup {
     pub(crate) fn each_listener(mut self, lines: &str) -> Self {
         self.listener.push_str(lines);
         self.listener.push('\n');
+        self
+    }
+
+    /// What `[audit]` says, instead of the file that [`Gateway::audit`] reads.
+    pub(crate) fn audit(mut self, lines: &'static str) -> Self {
+        self.audit = lines;
         self
     }
 
@@ -272,7 +280,7 @@ fn text(setup: &Setup, doors: &[(Door, SocketAddr)], admin: SocketAddr) -> Strin
     let mut text = String::new();
     let policy = repository("policies/permit-all");
     let _ = writeln!(text, "policies = [{:?}]\n{}", policy.display().to_string(), setup.tables);
-    let _ = writeln!(text, "[admin]\nbind = \"{admin}\"\n\n[audit]\nfile = \"audit.jsonl\"\n");
+    let _ = writeln!(text, "[admin]\nbind = \"{admin}\"\n\n[audit]\n{}\n", setup.audit);
     for (door, address) in doors {
         let name = DOORS.iter().find(|(this, _)| this == door).map_or("", |(_, name)| name);
         let _ = writeln!(

@@ -125,3 +125,20 @@ fn admin_address_answers_readiness_and_metrics_and_nothing_else() {
     assert!(status == 200 && page.contains("tidegate_build_info"));
     assert_eq!(gateway.get("/nothing").map(|(status, _)| status), Some(404));
 }
+
+#[test]
+fn an_audit_file_that_takes_nothing_holds_no_stop_up() {
+    let broker = RecordingBroker::polite();
+    let full = "file = \"/dev/full\"\nmax_queue = 1";
+    let limits = "[limits]\nmax_connections = 1\n[deadlines]\ndrain = \"500ms\"";
+    let mut gateway = Setup::to(broker.address).with(limits).audit(full).start();
+    let mut only = RawClient::connect(gateway.plain(), &Connect::new(V5_0, "only"));
+    // Their records fill the queue, and stop the accepting.
+    let refused: Vec<RawClient> = (0..8).map(|_| RawClient::dial(gateway.plain())).collect();
+    gateway.wait_metric("tidegate_audit_queue_events", &[], 1.0);
+    gateway.stop();
+    assert_eq!(wire::disconnect_reason(&only.frame()), Some(0x8b));
+    let status = gateway.wait_end(Duration::from_secs(40)).expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    drop(refused);
+}
