@@ -1,14 +1,15 @@
 //! The far side: one connection to the broker for each client, over TCP or TLS, with failover between its servers.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio::time::timeout_at;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{timeout, timeout_at};
 
 use super::admin::Reachability;
 use super::socket::{self, TcpOptions};
@@ -18,6 +19,9 @@ use crate::tls::session::{Session, SessionError};
 
 /// The least time that one server gets before the next is tried, while there is any left.
 const SERVER_SHARE: Duration = Duration::from_secs(1);
+
+/// Addresses of one name that are tried.
+const MAX_ADDRESSES: usize = 8;
 
 /// A broker as the gateway dials it.
 pub(super) struct Upstream {
@@ -64,6 +68,7 @@ impl DialError {
     pub(super) fn label(&self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
+            Self::Io(error) if error.kind() == io::ErrorKind::TimedOut => "timeout",
             Self::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => "connection_refused",
             Self::Io(_) => "io",
             Self::Closed => "closed",
@@ -117,7 +122,7 @@ impl Upstream {
             }
             let left = u32::try_from(self.servers.len() - tried).unwrap_or(u32::MAX);
             let share = ((deadline - now) / left).max(SERVER_SHARE).min(deadline - now);
-            let outcome = timeout_at((now + share).into(), self.connect(server)).await;
+            let outcome = timeout_at((now + share).into(), self.connect(server, now + share)).await;
             match outcome.unwrap_or(Err(DialError::Timeout)) {
                 Ok(transport) => {
                     self.preferred.store(index, Ordering::Relaxed);
@@ -134,8 +139,9 @@ impl Upstream {
         Err(failure)
     }
 
-    async fn connect(&self, server: &Server) -> Result<Transport, DialError> {
-        let stream = TcpStream::connect(&server.address).await?;
+    async fn connect(&self, server: &Server, deadline: Instant) -> Result<Transport, DialError> {
+        let addresses: Vec<_> = lookup_host(&server.address).await?.take(MAX_ADDRESSES).collect();
+        let stream = connect_any(&addresses, deadline).await?;
         socket::configure(&stream, &self.tcp)?;
         let (Some(config), Some(name)) = (&self.tls, &server.name) else {
             return Ok(Transport::new(stream, None, None));
@@ -151,5 +157,69 @@ impl Upstream {
         }
         // A Server says nothing before it has a CONNECT ([MQTT-3.1.0-1]): bytes now are not MQTT.
         if early.is_empty() { Ok(transport) } else { Err(DialError::Closed) }
+    }
+}
+
+/// Connects to the first of a name's addresses that answers. Each has its part of the time, so that one which says nothing
+/// leaves some to the next.
+async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
+        let time = deadline.saturating_duration_since(Instant::now());
+        let share = time / u32::try_from(left).unwrap_or(u32::MAX);
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => failure = error,
+            Err(_) => failure = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    /// Listens and never answers: its queue is full.
+    struct Hole {
+        socket: Socket,
+        _queued: Vec<TcpStream>,
+    }
+
+    impl Hole {
+        async fn dig() -> Self {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+            socket.listen(0).unwrap();
+            let address = socket.local_addr().unwrap().as_socket().unwrap();
+            let mut queued = Vec::new();
+            while let Ok(Ok(stream)) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+                queued.push(stream);
+            }
+            Self { socket, _queued: queued }
+        }
+
+        fn address(&self) -> SocketAddr {
+            self.socket.local_addr().unwrap().as_socket().unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_says_nothing_leaves_time_for_the_next() {
+        let hole = Hole::dig().await;
+        let good = TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let within = |time: u64| Instant::now() + Duration::from_millis(time);
+        let addresses = [hole.address(), closed, good.local_addr().unwrap()];
+        assert!(connect_any(&addresses, within(2000)).await.is_ok());
+        let error = connect_any(&[closed, hole.address()], within(200)).await.unwrap_err();
+        assert_eq!(DialError::Io(error).label(), "timeout");
+        let error = connect_any(&[closed], within(200)).await.unwrap_err();
+        assert_eq!(DialError::Io(error).label(), "connection_refused");
+        assert!(connect_any(&[], within(200)).await.is_err());
     }
 }
