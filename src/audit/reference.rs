@@ -114,12 +114,14 @@ fn list<'t>(page: &mut String, title: &str, words: impl IntoIterator<Item = &'t 
 }
 
 /// The causes that have no reason of their own inside. [`meaning`] does not compile when one is new: add it here too.
-fn causes() -> [Cause; 15] {
+fn causes() -> [Cause; 17] {
     [
         Cause::ClientDisconnect,
         Cause::BrokerDisconnect,
         Cause::ClientLost,
         Cause::BrokerLost,
+        Cause::Tls,
+        Cause::WebSocket,
         Cause::BrokerUnreachable,
         Cause::RefusedByBroker,
         Cause::Version,
@@ -140,6 +142,8 @@ fn meaning(cause: &Cause) -> &'static str {
         Cause::BrokerDisconnect => "The broker said goodbye (5.0).",
         Cause::ClientLost => "The client's side is gone without a DISCONNECT.",
         Cause::BrokerLost => "The broker's side is gone.",
+        Cause::Tls => "TLS failed after its handshake: a damaged record, or the peer said so.",
+        Cause::WebSocket => "A WebSocket frame was malformed, too large, or text.",
         Cause::BrokerUnreachable => "No server of the broker could be reached.",
         Cause::RefusedByBroker => "The broker answered CONNECT with a failure.",
         Cause::Malformed(_) => "A packet does not decode.",

@@ -88,6 +88,10 @@ pub enum Cause {
     ClientLost,
     /// The broker's side is gone.
     BrokerLost,
+    /// What came was not TLS any more, or told of a failure of TLS.
+    Tls,
+    /// What came was not WebSocket any more, or not what MQTT may use of it.
+    WebSocket,
     /// No server of the broker could be reached.
     BrokerUnreachable,
     /// The broker answered CONNECT with a failure.
@@ -129,6 +133,8 @@ impl Cause {
             Self::BrokerDisconnect => "broker_disconnect",
             Self::ClientLost => "client_lost",
             Self::BrokerLost => "broker_lost",
+            Self::Tls => "tls_failed",
+            Self::WebSocket => "websocket_failed",
             Self::BrokerUnreachable => "broker_unreachable",
             Self::RefusedByBroker => "refused_by_broker",
             Self::Malformed(error) => error.label(),

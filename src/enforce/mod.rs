@@ -156,6 +156,14 @@ impl Connection {
         end
     }
 
+    /// The peer on this side broke what carries MQTT. `out.back` is for the client.
+    #[must_use]
+    pub fn broken(&mut self, side: Direction, cause: Cause, out: &mut Output) -> End {
+        let end = End::new(cause, side.into());
+        self.farewell(&end, &mut out.back);
+        end
+    }
+
     /// The peer on this side takes nothing of what is written to it. `out.back` is for the client.
     #[must_use]
     pub fn stalled(&mut self, side: Direction, out: &mut Output) -> End {
@@ -180,6 +188,8 @@ impl Connection {
             | Cause::BrokerDisconnect
             | Cause::ClientLost
             | Cause::BrokerLost
+            | Cause::Tls
+            | Cause::WebSocket
             | Cause::RefusedByBroker
             | Cause::Malformed(_)
             | Cause::Illegal(_)

@@ -101,6 +101,8 @@ fn connack_code(end: &End) -> Option<ReasonCode> {
             Cause::ClientDisconnect
             | Cause::ClientLost
             | Cause::BrokerLost
+            | Cause::Tls
+            | Cause::WebSocket
             | Cause::BrokerUnreachable
             | Cause::Version
             | Cause::Refused(_)
@@ -126,6 +128,8 @@ fn connack_code(end: &End) -> Option<ReasonCode> {
         Cause::Overload => Some(ReasonCode::QuotaExceeded),
         Cause::ClientDisconnect
         | Cause::ClientLost
+        | Cause::Tls
+        | Cause::WebSocket
         | Cause::BrokerDisconnect
         | Cause::RefusedByBroker
         | Cause::KeepAlive
@@ -146,6 +150,8 @@ fn return_code(cause: &Cause, code: ReasonCode) -> Option<u8> {
         | Cause::BrokerDisconnect
         | Cause::ClientLost
         | Cause::BrokerLost
+        | Cause::Tls
+        | Cause::WebSocket
         | Cause::BrokerUnreachable
         | Cause::RefusedByBroker
         | Cause::Version
@@ -174,7 +180,7 @@ fn disconnect_code(end: &End) -> Option<ReasonCode> {
         Cause::Illegal(violation) => ReasonCode::from_u8(violation.reason_code()),
         // Server unavailable (0x88) is for CONNACK alone; this is the nearest that a DISCONNECT may carry (5.0 §3.14.2.1).
         Cause::BrokerLost | Cause::BrokerUnreachable => Some(ReasonCode::ServerBusy),
-        Cause::WriteDeadline if broker => Some(ReasonCode::ServerBusy),
+        Cause::WriteDeadline | Cause::Tls if broker => Some(ReasonCode::ServerBusy),
         Cause::Refused(_) | Cause::FilterRefused(_) => Some(ReasonCode::NotAuthorized),
         Cause::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
         Cause::PacketDeadline => Some(ReasonCode::ImplementationSpecificError),
@@ -182,6 +188,8 @@ fn disconnect_code(end: &End) -> Option<ReasonCode> {
         Cause::Overload => Some(ReasonCode::QuotaExceeded),
         Cause::ClientDisconnect
         | Cause::ClientLost
+        | Cause::Tls
+        | Cause::WebSocket
         | Cause::BrokerDisconnect
         | Cause::RefusedByBroker
         | Cause::Version

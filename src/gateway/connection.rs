@@ -234,9 +234,13 @@ async fn await_connect(
             enforce::Opening::Refused { reply, end } => return Err((end, reply)),
             enforce::Opening::More => {}
         }
-        let read = client.read_into(bytes).await;
-        if !matches!(read, Ok(Input::Wire(_) | Input::Plain)) {
-            return Err((End::new(Cause::ClientLost, Blame::Client), Vec::new()));
+        let gone = match client.read_into(bytes).await {
+            Ok(Input::Wire(_) | Input::Plain) => None,
+            Ok(Input::End) => Some(Cause::ClientLost),
+            Err(error) => Some(error.cause().unwrap_or(Cause::ClientLost)),
+        };
+        if let Some(cause) = gone {
+            return Err((End::new(cause, Blame::Client), Vec::new()));
         }
         if !buffered.set(bytes.capacity()) {
             return Err((End::new(Cause::Overload, Blame::Gateway), Vec::new()));

@@ -14,7 +14,7 @@ use super::buffered::Buffered;
 use super::connection::GOODBYE;
 use super::record::Recorder;
 use super::scratch::{self, IoScratch, Scratch};
-use super::transport::{Input, Transport};
+use super::transport::{Input, Transport, TransportError};
 use super::upstream::Dialled;
 use crate::enforce::Connection;
 use crate::enforce::end::{Cause, End};
@@ -103,7 +103,7 @@ impl Relay {
                 let now = Instant::now();
                 self.connection.dialled(now);
                 let sent = self.broker.transport.send(cx, connect, &mut scratch.io.out, now);
-                Poll::Ready(sent.map_err(|_| self.lose(Direction::FromBroker, cx, scratch)))
+                Poll::Ready(sent.map_err(|error| self.lose(Direction::FromBroker, Some(&error), cx, scratch)))
             })
         })
         .await
@@ -192,7 +192,8 @@ impl Relay {
             return Poll::Pending;
         }
         match ready!(side.transport.poll_read(cx, &mut scratch.io, now)) {
-            Ok(Input::End) | Err(_) => Poll::Ready(Err(self.lose(from, cx, scratch))),
+            Err(error) => Poll::Ready(Err(self.lose(from, Some(&error), cx, scratch))),
+            Ok(Input::End) => Poll::Ready(Err(self.lose(from, None, cx, scratch))),
             Ok(input) => Poll::Ready(self.take(from, input, cx, scratch, now)),
         }
     }
@@ -267,10 +268,10 @@ impl Relay {
             // Split off and not moved down: what a large packet needed goes with it.
             side.tail = tail.split_off(received.consumed);
         }
-        if passed.is_err() {
-            return Err(self.lose(opposite(from), cx, scratch));
+        if let Err(error) = passed {
+            return Err(self.lose(opposite(from), Some(&error), cx, scratch));
         }
-        answered.map_err(|_| self.lose(from, cx, scratch))
+        answered.map_err(|error| self.lose(from, Some(&error), cx, scratch))
     }
 
     fn meet_deadlines(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch, now: Instant) -> Result<(), End> {
@@ -319,10 +320,19 @@ impl Relay {
         transport.blocked_since().map(|since| since + self.write_deadline)
     }
 
-    /// That peer is gone.
-    fn lose(&mut self, side: Direction, cx: &mut Context<'_>, scratch: &mut Scratch) -> End {
+    /// That peer is gone, or no longer to be understood.
+    fn lose(
+        &mut self,
+        side: Direction,
+        error: Option<&TransportError>,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> End {
         scratch.output.clear();
-        let end = self.connection.lost(side, &mut scratch.output);
+        let end = match error.and_then(TransportError::cause) {
+            None => self.connection.lost(side, &mut scratch.output),
+            Some(cause) => self.connection.broken(side, cause, &mut scratch.output),
+        };
         self.answer_client(cx, scratch);
         end
     }

@@ -18,6 +18,7 @@ use tokio::time::{timeout, timeout_at};
 
 use super::scratch::{self, IoScratch, OutScratch};
 use super::websocket::{Unframed, WebSocket, WebSocketError};
+use crate::enforce::end::Cause;
 use crate::tls::session::{Session, SessionError, WireBuffer};
 
 /// How long a peer that has taken the last bytes has to close.
@@ -60,6 +61,15 @@ impl TransportError {
             Self::WebSocket(error) => error.label(),
         }
     }
+
+    /// What it means for a connection: more than a lost peer.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Io(_) => None,
+            Self::Tls(_) => Some(Cause::Tls),
+            Self::WebSocket(_) => Some(Cause::WebSocket),
+        }
+    }
 }
 
 /// A peer's socket and the layers on it.
@@ -69,6 +79,8 @@ pub(super) struct Transport {
     websocket: Option<Box<WebSocket>>,
     /// Nothing that still comes is looked at.
     read_over: bool,
+    /// Found behind bytes that came before it; the next read tells.
+    fault: Option<Box<TransportError>>,
     /// The socket takes nothing any more, and what is written is lost.
     write_over: bool,
     /// The start of a TLS record whose rest has not come.
@@ -84,6 +96,7 @@ impl Transport {
             tls: tls.map(Box::new),
             websocket: websocket.map(Box::new),
             read_over: false,
+            fault: None,
             write_over: false,
             partial_record: Vec::new(),
             unsent: WireBuffer::new(),
@@ -130,7 +143,7 @@ impl Transport {
     ) -> Poll<Result<Input, TransportError>> {
         io.plain.clear();
         if self.read_over {
-            return Poll::Ready(Ok(Input::End));
+            return Poll::Ready(self.fault.take().map_or(Ok(Input::End), |fault| Err(*fault)));
         }
         let held = self.partial_record.len();
         let Some(room) = io.wire.get_mut(held..) else {
@@ -175,8 +188,8 @@ impl Transport {
                 progress.consumed
             }
             // What came whole before the fault still counts.
-            Err(_) if !io.plain.is_empty() => {
-                self.read_over = true;
+            Err(error) if !io.plain.is_empty() => {
+                self.fail_next(error.into());
                 wire.len()
             }
             Err(error) => return Err(error.into()),
@@ -189,6 +202,11 @@ impl Transport {
             self.partial_record.extend_from_slice(rest);
         }
         Ok(if self.read_over && io.plain.is_empty() { Input::End } else { Input::Plain })
+    }
+
+    fn fail_next(&mut self, fault: TransportError) {
+        self.read_over = true;
+        self.fault = Some(Box::new(fault));
     }
 
     /// WebSocket frames to the bytes of their binary messages, in place.
@@ -214,8 +232,7 @@ impl Transport {
         let Unframed { len, closed, fault } = unframed;
         match fault {
             None => self.read_over |= closed,
-            // As with a fault of TLS.
-            Some(_) if len > 0 => self.read_over = true,
+            Some(fault) if len > 0 => self.fail_next(fault.into()),
             Some(fault) => return Err(fault.into()),
         }
         match input {

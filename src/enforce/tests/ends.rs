@@ -55,7 +55,7 @@ type Ending = fn(&mut World, &mut Output) -> super::super::End;
 
 #[test]
 fn what_happens_to_a_peer_is_said_to_the_client_as_far_as_its_version_can() {
-    let endings: [(Ending, &str, u8, u8); 7] = [
+    let endings: [(Ending, &str, u8, u8); 9] = [
         (|world, out| world.connection.lost(Direction::FromBroker, out), "broker_lost", 0x89, 3),
         (|world, out| world.connection.lost(Direction::FromClient, out), "client_lost", 0, 0),
         (|world, out| world.connection.close(Cause::ShutDown, out), "shut_down", 0x8B, 3),
@@ -63,6 +63,8 @@ fn what_happens_to_a_peer_is_said_to_the_client_as_far_as_its_version_can() {
         (|world, out| world.connection.close(Cause::Overload, out), "overload", 0x97, 3),
         (|world, out| world.connection.stalled(Direction::FromBroker, out), "write_deadline", 0x89, 3),
         (|world, out| world.connection.stalled(Direction::FromClient, out), "write_deadline", 0, 0),
+        (|world, out| world.connection.broken(Direction::FromBroker, Cause::Tls, out), "tls_failed", 0x89, 3),
+        (|world, out| world.connection.broken(Direction::FromClient, Cause::WebSocket, out), "websocket_failed", 0, 0),
     ];
     for (ending, label, reason, return_code) in endings {
         for v in VERSIONS {

@@ -55,14 +55,23 @@ impl World {
         Self::with_audit(tempfile::tempdir().unwrap(), "", tables).await
     }
 
+    /// With lines of the listener, and a folder that holds what they name.
+    pub(super) async fn with_listener(folder: TempDir, lines: &str) -> Self {
+        Self::build(folder, "", "", lines).await
+    }
+
     /// With the lines of `[audit]` too, and a folder where `audit.jsonl` may be something else than a file.
     pub(super) async fn with_audit(folder: TempDir, audit: &str, tables: &str) -> Self {
+        Self::build(folder, audit, tables, "").await
+    }
+
+    async fn build(folder: TempDir, audit: &str, tables: &str, listener: &str) -> Self {
         let broker = TcpListener::bind("127.0.0.1:0").await.unwrap();
         fs::create_dir(folder.path().join("policy")).unwrap();
         fs::write(folder.path().join("policy/policy.toml"), "version = \"1\"\npermit_all = true\n").unwrap();
         let settings = format!(
             "policies = [\"policy\"]\n{tables}\n[audit]\nfile = \"audit.jsonl\"\n{audit}\n\
-             [[listener]]\nname = \"field\"\nbind = \"127.0.0.1:0\"\nbroker = \"plant\"\n\
+             [[listener]]\nname = \"field\"\nbind = \"127.0.0.1:0\"\nbroker = \"plant\"\n{listener}\n\
              [[broker]]\nname = \"plant\"\nservers = [\"{}\"]\n",
             broker.local_addr().unwrap()
         );
