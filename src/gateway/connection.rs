@@ -113,8 +113,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut drai
             return None;
         }
     };
-    let write = port.deadlines.write;
-    let mut relay = Box::new(Relay::new(connection, client, dialled, early, recorder, buffered, write));
+    let mut relay = Box::new(Relay::new(connection, client, dialled, early, recorder, buffered));
     match relay.send_connect(&connect).await {
         Ok(()) => Some(Relaying { relay, drain, stay }),
         Err(end) => {

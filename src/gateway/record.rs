@@ -47,6 +47,11 @@ impl Recorder {
         }
     }
 
+    /// The listener that the connection came by.
+    pub(super) fn port(&self) -> &Port {
+        &self.port
+    }
+
     /// The handshake is through.
     pub(super) fn shaken(&self, tls: Option<&Session>) {
         if let Some(session) = tls {

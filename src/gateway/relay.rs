@@ -37,7 +37,6 @@ pub(super) struct Relay {
     buffered: Buffered,
     /// Counted as open at the server until the end.
     _open_upstream: Open,
-    write_deadline: Duration,
     timer: Pin<Box<Sleep>>,
     /// Once set, the connection ends as soon as it is quiet, and at this time at the latest.
     drain_until: Option<Instant>,
@@ -81,7 +80,6 @@ impl Relay {
         early: Vec<u8>,
         recorder: Recorder,
         buffered: Buffered,
-        write_deadline: Duration,
     ) -> Self {
         Self {
             connection,
@@ -90,7 +88,6 @@ impl Relay {
             _open_upstream: dialled.open,
             recorder,
             buffered,
-            write_deadline,
             timer: Box::pin(sleep_until(Instant::now().into())),
             drain_until: None,
         }
@@ -121,16 +118,13 @@ impl Relay {
 
     /// Takes it apart, to close both sides.
     pub(super) fn into_ended(self) -> Ended {
+        let write_deadline = self.write_deadline();
         Ended {
             connection: self.connection,
             client: self.client.transport,
             broker: self.broker.transport,
             recorder: self.recorder,
-            write_deadline: if self.drain_until.is_some() {
-                GOODBYE.min(self.write_deadline)
-            } else {
-                self.write_deadline
-            },
+            write_deadline: if self.drain_until.is_some() { GOODBYE.min(write_deadline) } else { write_deadline },
         }
     }
 
@@ -312,12 +306,16 @@ impl Relay {
         self.broker.transport.unsent_bytes() > 0 || self.recorder.is_waiting()
     }
 
+    fn write_deadline(&self) -> Duration {
+        self.recorder.port().deadlines.write
+    }
+
     fn write_deadline_of(&self, side: Direction) -> Option<Instant> {
         let transport = match side {
             Direction::FromClient => &self.client.transport,
             Direction::FromBroker => &self.broker.transport,
         };
-        transport.blocked_since().map(|since| since + self.write_deadline)
+        transport.blocked_since().map(|since| since + self.write_deadline())
     }
 
     /// That peer is gone, or no longer to be understood.
