@@ -1,6 +1,6 @@
 //! Accepting clients at one address.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -50,6 +50,7 @@ impl Listener {
             match accepted {
                 Ok((stream, peer)) => {
                     pause = FIRST_PAUSE;
+                    let peer = canonical(peer);
                     tokio::select! {
                         biased;
                         () = self.admit(stream, peer, &shared, &handed_on, &alive) => {}
@@ -89,6 +90,30 @@ impl Listener {
                 let record = audit::not_accepted(&self.port.name, peer, refusal.label(), SystemTime::now());
                 shared.audit.send(record).await;
             }
+        }
+    }
+}
+
+/// An IPv4 client of a socket for both families by the address that it is known by.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    match peer.ip().to_canonical() {
+        IpAddr::V4(v4) => (v4, peer.port()).into(),
+        IpAddr::V6(_) => peer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_client_is_known_by_its_ipv4_address() {
+        for (seen, known) in [
+            ("[::ffff:192.0.2.7]:5000", "192.0.2.7:5000"),
+            ("192.0.2.7:5000", "192.0.2.7:5000"),
+            ("[fe80::1%2]:5000", "[fe80::1%2]:5000"),
+        ] {
+            assert_eq!(canonical(seen.parse().unwrap()), known.parse().unwrap());
         }
     }
 }

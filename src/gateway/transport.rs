@@ -143,7 +143,7 @@ impl Transport {
     ) -> Poll<Result<Input, TransportError>> {
         io.plain.clear();
         if self.read_over {
-            return Poll::Ready(self.fault.take().map_or(Ok(Input::End), |fault| Err(*fault)));
+            return Poll::Ready(self.end());
         }
         let held = self.partial_record.len();
         let Some(room) = io.wire.get_mut(held..) else {
@@ -204,6 +204,11 @@ impl Transport {
         Ok(if self.read_over && io.plain.is_empty() { Input::End } else { Input::Plain })
     }
 
+    /// What a read says when nothing comes any more.
+    fn end(&mut self) -> Result<Input, TransportError> {
+        self.fault.take().map_or(Ok(Input::End), |fault| Err(*fault))
+    }
+
     fn fail_next(&mut self, fault: TransportError) {
         self.read_over = true;
         self.fault = Some(Box::new(fault));
@@ -236,7 +241,7 @@ impl Transport {
             Some(fault) => return Err(fault.into()),
         }
         match input {
-            _ if self.read_over && len == 0 => Ok(Input::End),
+            _ if self.read_over && len == 0 => self.end(),
             Input::Wire(_) | Input::End => Ok(Input::Wire(len)),
             Input::Plain => {
                 io.plain.truncate(len);

@@ -82,10 +82,10 @@ async fn a_slow_peer_gets_its_last_bytes_within_the_write_deadline() {
 async fn a_peer_that_took_nothing_for_the_write_deadline_gets_no_more_time() {
     let (mut transport, peer) = pair().await;
     block(&mut transport).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let start = Instant::now();
-    transport.finish(b"goodbye", Duration::from_millis(300)).await;
-    assert!(start.elapsed() < Duration::from_millis(250));
+    transport.finish(b"goodbye", Duration::from_secs(1)).await;
+    assert!(start.elapsed() < Duration::from_millis(900));
     drop(peer);
 }
 
