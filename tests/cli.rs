@@ -189,3 +189,48 @@ fn a_gateway_logs_json_where_no_terminal_is_and_ends_well_on_sigterm() {
     let rest: Vec<String> = log.collect();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
 }
+
+/// What a gateway logs that can't start because its address is taken; on a terminal, or into a pipe.
+fn log_of(tables: &str, variable: &str, on_terminal: bool) -> Vec<String> {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = plant();
+    let path = folder.path().join("gateway.toml");
+    let settings = SETTINGS.replace("127.0.0.1:0", &taken.local_addr().unwrap().to_string());
+    fs::write(&path, format!("{settings}\n{tables}")).unwrap();
+    let program = env!("CARGO_BIN_EXE_tidegate");
+    let mut command = if on_terminal {
+        // `script` gives its child a terminal and tells what appears there.
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", &format!("{program} run -c {}", path.display()), "/dev/null"]);
+        script
+    } else {
+        let mut plain = Command::new(program);
+        plain.args(["run", "-c"]).arg(&path);
+        plain
+    };
+    let output = command.env("TIDEGATE_LOG", variable).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    text(if on_terminal { &output.stdout } else { &output.stderr }).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_log_is_text_on_a_terminal_and_else_what_the_settings_say() {
+    let (text, json) = ("[log]\nformat = \"text\"", "[log]\nformat = \"json\"");
+    for (tables, on_terminal, is_text) in
+        [("", true, true), ("", false, false), (text, false, true), (json, false, false), (json, true, false)]
+    {
+        let lines = log_of(tables, "", on_terminal);
+        assert!(lines.iter().any(|line| line.contains("ERROR")), "{tables}: {lines:?}");
+        for line in lines {
+            assert_eq!(
+                serde_json::from_str::<Value>(&line).is_err(),
+                is_text,
+                "{tables}, terminal {on_terminal}: {line}"
+            );
+            assert!(!line.contains('\u{1b}'), "no colours: {line:?}");
+        }
+    }
+    let warns = |tables, variable| log_of(tables, variable, false).iter().any(|line| line.contains("WARN"));
+    assert!(warns("", "") && !warns("[log]\nlevel = \"error\"", ""));
+    assert!(warns("[log]\nlevel = \"error\"", "warn"), "the environment variable goes before the settings");
+}

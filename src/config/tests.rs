@@ -116,6 +116,74 @@ max = "1h"
     assert_eq!((listener.terms.limits.max_filters, listener.terms.limits.max_topic_levels), (7, 9));
 }
 
+/// Each with a value of its own, so that none can stand in another's place.
+#[test]
+fn every_bound_of_a_listener_reaches_what_obeys_it() {
+    let settings = taken(
+        r#"
+versions = ["3.1.1", "5.0"]
+keep_alive = { max = "100s", zero = "replace" }
+websocket = { path = "/ws", max_message_bytes = 20001 }
+tcp = { keepalive = "101s", user_timeout = "102s" }
+
+[listener.limits]
+max_packet_bytes = 10001
+max_connect_bytes = 10002
+max_control_bytes = 10003
+max_client_id_bytes = 10004
+max_topic_bytes = 10005
+max_topic_levels = 10006
+max_user_properties = 9007
+max_filters = 10008
+max_subscriptions = 10009
+receive_maximum = 10010
+topic_alias_maximum = 10011
+refuse_control_characters = false
+stream_threshold_bytes = 10012
+max_buffered_bytes = 20013
+max_connections = 114
+max_half_open = 115
+max_connections_per_address = 116
+max_connections_per_prefix = 117
+max_half_open_per_address = 118
+ipv4_prefix_bits = 19
+ipv6_prefix_bits = 20
+
+[listener.deadlines]
+tls_handshake = "1s"
+connect = "2s"
+packet = "3s"
+dial = "4s"
+connack = "5s"
+write = "6s"
+"#,
+    );
+    let listener = &settings.listeners[0];
+    let (terms, packets) = (&listener.terms, &listener.terms.limits);
+    let sizes = [packets.max_packet_bytes, packets.max_connect_bytes, packets.max_control_bytes];
+    assert_eq!(sizes, [10_001, 10_002, 10_003]);
+    let fields = [packets.max_client_id_bytes, packets.max_topic_bytes, packets.max_topic_levels];
+    assert_eq!(fields, [10_004, 10_005, 10_006]);
+    assert_eq!((packets.max_user_properties, packets.max_filters), (9007, 10_008));
+    assert!(!packets.refuse_control_characters);
+    assert_eq!((terms.max_subscriptions, terms.receive_maximum, terms.topic_alias_maximum), (10_009, 10_010, 10_011));
+    assert_eq!((terms.stream_threshold_bytes, terms.max_buffered_bytes), (10_012, 20_013));
+    assert_eq!(terms.versions, [Version::V311, Version::V50]);
+    assert_eq!((terms.max_keep_alive, terms.zero_keep_alive), (100, ZeroKeepAlive::Replace));
+    let seconds = Duration::from_secs;
+    assert_eq!((terms.packet_deadline, terms.connack_deadline), (seconds(3), seconds(5)));
+    let Deadlines { tls_handshake, connect, dial, write, .. } = listener.deadlines;
+    assert_eq!([tls_handshake, connect, dial, write], [1, 2, 4, 6].map(seconds));
+    let limits = &listener.limits;
+    assert_eq!((limits.max_connections, limits.max_half_open), (114, 115));
+    assert_eq!((limits.max_connections_per_address, limits.max_connections_per_prefix), (116, 117));
+    assert_eq!((limits.max_half_open_per_address, limits.ipv4_prefix_bits, limits.ipv6_prefix_bits), (118, 19, 20));
+    assert_eq!((listener.tcp.keepalive, listener.tcp.user_timeout), (seconds(101), seconds(102)));
+    let websocket = listener.websocket.as_ref().unwrap();
+    assert_eq!((websocket.path.as_str(), websocket.max_message_bytes), ("/ws", 20_001));
+    assert_eq!(settings.limits.max_connections, Limits::default().max_connections, "the process has its own");
+}
+
 #[test]
 fn durations_are_numbers_with_units() {
     let dial = |text: &str| with(&format!("deadlines.dial = \"{text}\"")).ok().map(|s| s.listeners[0].deadlines.dial);

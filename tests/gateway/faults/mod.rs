@@ -1,6 +1,7 @@
 //! What goes wrong on either side, and what the gateway makes of it: the other side is told as the standard has it, other
 //! connections go on, and nothing is left behind.
 
+mod accounts;
 mod broker;
 mod broker_tls;
 mod certificates;

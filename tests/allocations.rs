@@ -1,0 +1,112 @@
+//! A permitted packet costs no allocation: once a connection has found its size, memory is asked for no more, however
+//! many packets pass. A program of its own: the allocator counts.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test program: a panic is its way to fail")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tidegate::enforce::{Connection, Opening, Output, Segment, Terms, open};
+use tidegate::identity::Identity;
+use tidegate::mqtt::connect::Connect;
+use tidegate::mqtt::property::Property;
+use tidegate::mqtt::reason::ReasonCode;
+use tidegate::mqtt::{Direction, Limits, Version, encode};
+use tidegate::policy::Policy;
+
+/// Packets of one read.
+const BATCH: u16 = 50;
+
+fn connected(version: Version, now: Instant) -> Connection {
+    let terms = Arc::new(Terms::new(Limits::default(), Arc::new(Policy::permit_all("1"))));
+    let identity = Identity::new("field".into(), ([192, 0, 2, 1], 1883).into(), None);
+    let connect = Connect { client_id: "device", ..Connect::bare(version, true, 60) };
+    let told = [Property::TopicAliasMaximum(8)];
+    let (mut request, mut answer) = (Vec::new(), Vec::new());
+    encode::connect(&connect, &told, &mut request);
+    encode::connack(version, false, ReasonCode::Success, told, &mut answer);
+    let Opening::Accepted(accepted) = open(now, &request, &terms, &identity) else { panic!("CONNECT is refused") };
+    let mut connection = accepted.connection;
+    connection.receive(Direction::FromBroker, now, &answer, &mut Output::default()).unwrap();
+    connection
+}
+
+fn other(side: Direction) -> Direction {
+    if side == Direction::FromClient { Direction::FromBroker } else { Direction::FromClient }
+}
+
+/// A batch of packets, each made from its Packet Identifier.
+fn batch(packet: impl Fn(u16) -> Vec<u8>) -> Vec<u8> {
+    (1..=BATCH).flat_map(packet).collect()
+}
+
+fn publish(version: Version, qos: u8, id: u16, topic: &str, properties: &[u8]) -> Vec<u8> {
+    let mut body = u16::try_from(topic.len()).unwrap().to_be_bytes().to_vec();
+    body.extend(topic.as_bytes());
+    if qos > 0 {
+        body.extend(id.to_be_bytes());
+    }
+    if version == Version::V50 {
+        body.push(u8::try_from(properties.len()).unwrap());
+        body.extend(properties);
+    }
+    body.extend([b'x'; 60]);
+    [&[0x30 | qos << 1, u8::try_from(body.len()).unwrap()], body.as_slice()].concat()
+}
+
+fn ack(first: u8, id: u16) -> Vec<u8> {
+    [&[first, 2], id.to_be_bytes().as_slice()].concat()
+}
+
+/// What passes between the peers in one round: who sends, and what.
+fn round(version: Version) -> Vec<(Direction, Vec<u8>)> {
+    let mut calls = Vec::new();
+    for side in [Direction::FromClient, Direction::FromBroker] {
+        let back = other(side);
+        calls.push((side, batch(|_| publish(version, 0, 0, "plant/line1/temperature", &[]))));
+        calls.push((side, batch(|id| publish(version, 1, id, "plant/line1/temperature", &[]))));
+        calls.push((back, batch(|id| ack(0x40, id))));
+        calls.push((side, batch(|id| publish(version, 2, id, "plant/line2/pressure", &[]))));
+        calls.push((back, batch(|id| ack(0x50, id))));
+        calls.push((side, batch(|id| ack(0x62, id))));
+        calls.push((back, batch(|id| ack(0x70, id))));
+        if version == Version::V50 {
+            // Properties, and an alias that is set and used again and again.
+            calls.push((
+                side,
+                batch(|_| publish(version, 0, 0, "a", b"\x01\x01\x02\x00\x00\x00\x3c\x26\x00\x01k\x00\x01v")),
+            ));
+            calls.push((
+                side,
+                batch(|id| publish(version, 0, 0, if id == 1 { "plant/set" } else { "" }, &[0x23, 0, 3])),
+            ));
+        }
+    }
+    calls.push((Direction::FromClient, batch(|_| vec![0xC0, 0])));
+    calls.push((Direction::FromBroker, batch(|_| vec![0xD0, 0])));
+    calls
+}
+
+#[test]
+fn no_permitted_packet_costs_an_allocation_or_a_copy() {
+    for version in [Version::V31, Version::V311, Version::V50] {
+        let now = Instant::now();
+        let mut connection = connected(version, now);
+        let mut out = Output::default();
+        let calls = round(version);
+        for number in 0..5 {
+            for (from, input) in &calls {
+                out.clear();
+                let counted = allocation_counter::measure(|| {
+                    let received = connection.receive(*from, now, input, &mut out).unwrap();
+                    assert_eq!(received.consumed, input.len());
+                });
+                assert_eq!(out.onward.segments, [Segment::Received(0..input.len())], "one piece of what came");
+                assert!(out.onward.made.is_empty() && out.back.is_empty() && out.events.is_empty());
+                // Tables of open exchanges and the lists of `out` grow to the size of this traffic in the first round.
+                let first = input.first();
+                assert!(number == 0 || counted.count_total == 0, "{version:?}, {from:?}, {first:02x?}: {counted:?}");
+            }
+        }
+    }
+}
