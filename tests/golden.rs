@@ -1,4 +1,4 @@
-//! The pages that the settings write of themselves are what the code says. `UPDATE_GOLDEN=1` writes them anew.
+//! The pages that are written from the code are what the code says. `UPDATE_GOLDEN=1` writes them anew.
 
 #![expect(clippy::unwrap_used, reason = "a test program: a panic is its way to fail")]
 
@@ -23,4 +23,14 @@ fn settings_page() {
 #[test]
 fn settings_schema() {
     check("gateway.schema.json", &format!("{:#}\n", reference::schema()));
+}
+
+#[test]
+fn metrics_page() {
+    check("metrics.md", &tidegate::metrics::reference());
+}
+
+#[test]
+fn audit_page() {
+    check("audit.md", &tidegate::audit::reference());
 }

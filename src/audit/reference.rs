@@ -54,7 +54,7 @@ const HEAD: &str = "\
 # Audit records
 
 One line of JSON per event, appended to the `[audit] file`; without one, to the log at level info with target `audit`.
-Written from the code by `UPDATE_GOLDEN=1 cargo test --test golden_observe`; do not edit.
+Written from the code by `UPDATE_GOLDEN=1 cargo test --test golden`; do not edit.
 
 - A field that does not apply is absent. Fields may be added; those here keep their names and meanings.
 - No password, key or payload is ever recorded.

@@ -8,7 +8,7 @@ const HEAD: &str = "\
 # Metrics
 
 Served in the text format of Prometheus at `/metrics` of the `[admin] bind` address. Written from the code by
-`UPDATE_GOLDEN=1 cargo test --test golden_observe`; do not edit.
+`UPDATE_GOLDEN=1 cargo test --test golden`; do not edit.
 
 Every label value is one of a closed set of the program or a name from the settings. No text that a client or a broker
 sent is ever a label: no Client Identifier, topic, user name, certificate name or address.

@@ -3,14 +3,16 @@
 //! It reads no socket and keeps no buffer: received bytes come in as a slice that it decrypts in place, what must be
 //! sent goes into a [`WireBuffer`]. An idle connection owns its keys, the peer's certificates, and nothing else.
 
+mod drive;
+
 use std::sync::Arc;
 
-use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic};
+use rustls::server::UnbufferedServerConnection;
 use rustls::{CipherSuite, ClientConfig, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 
+use self::drive::{Connection as _, receive, say_goodbye, seal, send, whole_records};
 use super::failure::HandshakeFailure;
 use super::server::take_offered_name;
 pub use super::wire::WireBuffer;
@@ -18,12 +20,6 @@ pub use super::wire::WireBuffer;
 /// Most bytes that may wait for the rest of a record or of a handshake message: one whole record, and a certificate
 /// chain of some 14 KiB cut into records before it.
 pub const MAX_WAITING_BYTES: usize = 32 * 1024;
-
-/// Plaintext of one record [RFC 8446 5.1].
-const RECORD_BYTES: usize = 16 * 1024;
-/// More than any suite adds to a record: header, nonce, content type, tag.
-const RECORD_OVERHEAD_BYTES: usize = 64;
-const HEADER_BYTES: usize = 5;
 
 /// What one call of [`Session::process`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,182 +266,4 @@ impl std::fmt::Debug for Session {
             .field("handshaking", &self.is_handshaking())
             .finish_non_exhaustive()
     }
-}
-
-/// What rustls' two connection types have in common, and don't say by a trait.
-trait Connection {
-    type Data;
-    fn step<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
-    fn common(&self) -> &CommonState;
-}
-
-impl Connection for UnbufferedServerConnection {
-    type Data = ServerConnectionData;
-    fn step<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(wire)
-    }
-    fn common(&self) -> &CommonState {
-        self
-    }
-}
-
-impl Connection for UnbufferedClientConnection {
-    type Data = ClientConnectionData;
-    fn step<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(wire)
-    }
-    fn common(&self) -> &CommonState {
-        self
-    }
-}
-
-struct Step {
-    consumed: usize,
-    peer_closed: bool,
-}
-
-/// Drive `connection` until it wants more than `wire` has.
-fn receive<C: Connection>(
-    connection: &mut C,
-    wire: &mut [u8],
-    plain: &mut Vec<u8>,
-    out: &mut WireBuffer,
-) -> Result<Step, SessionError> {
-    let mut step = Step { consumed: 0, peer_closed: false };
-    loop {
-        let rest = wire.get_mut(step.consumed..).unwrap_or_default();
-        let UnbufferedStatus { mut discard, state } = connection.step(rest);
-        let mut blocked = false;
-        let outcome = match state {
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
-                match traffic.next_record() {
-                    Some(Ok(record)) => {
-                        discard += record.discard;
-                        plain.extend_from_slice(record.payload);
-                    }
-                    Some(Err(error)) => break Err(error.into()),
-                    None => break Ok(()),
-                }
-            },
-            Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, out),
-            Ok(ConnectionState::TransmitTlsData(data)) => {
-                data.done();
-                Ok(())
-            }
-            Ok(ConnectionState::PeerClosed) => {
-                step.peer_closed = true;
-                Ok(())
-            }
-            Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_) | ConnectionState::Closed) => {
-                blocked = true;
-                Ok(())
-            }
-            // 0-RTT is never offered nor accepted: its data can be replayed.
-            Ok(ConnectionState::ReadEarlyData(_)) => Err(SessionError::Over),
-            Ok(_) => Err(SessionError::Over),
-            Err(error) => Err(error.into()),
-        };
-        step.consumed += discard;
-        if let Err(error) = outcome {
-            write_alert(connection, wire.get_mut(step.consumed..).unwrap_or_default(), out);
-            return Err(error);
-        }
-        if blocked {
-            return Ok(step);
-        }
-    }
-}
-
-/// Move what rustls still has to say after a failure, the alert, to `out`.
-fn write_alert<C: Connection>(connection: &mut C, wire: &mut [u8], out: &mut WireBuffer) {
-    // INVARIANT: rustls looks at no further input while it has something to send.
-    while connection.common().wants_write() {
-        let Ok(ConnectionState::EncodeTlsData(mut data)) = connection.step(wire).state else { return };
-        if encode(&mut data, out).is_err() {
-            return;
-        }
-    }
-}
-
-fn encode<D>(data: &mut EncodeTlsData<'_, D>, out: &mut WireBuffer) -> Result<(), SessionError> {
-    let mut room = RECORD_OVERHEAD_BYTES;
-    loop {
-        match data.encode(out.spare(room)) {
-            Ok(written) => {
-                out.advance(written);
-                return Ok(());
-            }
-            Err(EncodeError::InsufficientSize(size)) => room = size.required_size,
-            Err(EncodeError::AlreadyEncoded) => return Ok(()),
-        }
-    }
-}
-
-/// Bring `connection` to where it can send, then `act`. `held` as in [`Session`].
-fn send<C: Connection>(
-    connection: &mut C,
-    held: usize,
-    out: &mut WireBuffer,
-    mut act: impl FnMut(&mut WriteTraffic<'_, C::Data>, &mut WireBuffer) -> Result<(), SessionError>,
-) -> Result<(), SessionError> {
-    if connection.common().is_handshaking() {
-        return Err(SessionError::Handshaking);
-    }
-    // rustls skips the bytes it holds without a look at them, but indexes behind them: stand-ins of that length do.
-    let mut stand_in = vec![0; held];
-    loop {
-        match connection.step(&mut stand_in).state? {
-            ConnectionState::WriteTraffic(mut traffic) => return act(&mut traffic, out),
-            ConnectionState::EncodeTlsData(mut data) => encode(&mut data, out)?,
-            ConnectionState::TransmitTlsData(data) => data.done(),
-            ConnectionState::BlockedHandshake => return Err(SessionError::Handshaking),
-            // INVARIANT: `receive` leaves none of these behind.
-            ConnectionState::ReadTraffic(_)
-            | ConnectionState::PeerClosed
-            | ConnectionState::Closed
-            | ConnectionState::ReadEarlyData(_) => return Err(SessionError::Over),
-            _ => return Err(SessionError::Over),
-        }
-    }
-}
-
-fn seal<D>(traffic: &mut WriteTraffic<'_, D>, plain: &[u8], out: &mut WireBuffer) -> Result<(), SessionError> {
-    let mut room = plain.len() + (plain.len() / RECORD_BYTES + 1) * RECORD_OVERHEAD_BYTES;
-    loop {
-        match traffic.encrypt(plain, out.spare(room)) {
-            Ok(written) => {
-                out.advance(written);
-                return Ok(());
-            }
-            Err(EncryptError::InsufficientSize(size)) => room = size.required_size,
-            Err(EncryptError::EncryptExhausted) => return Err(SessionError::Exhausted),
-        }
-    }
-}
-
-fn say_goodbye<D>(traffic: &mut WriteTraffic<'_, D>, out: &mut WireBuffer) -> Result<(), SessionError> {
-    let mut room = 2 * RECORD_OVERHEAD_BYTES;
-    loop {
-        match traffic.queue_close_notify(out.spare(room)) {
-            Ok(written) => {
-                out.advance(written);
-                return Ok(());
-            }
-            Err(EncryptError::InsufficientSize(size)) => room = size.required_size,
-            Err(EncryptError::EncryptExhausted) => return Err(SessionError::Exhausted),
-        }
-    }
-}
-
-/// Bytes of the whole TLS records at the front of `wire`, by their headers alone.
-fn whole_records(wire: &[u8]) -> usize {
-    let mut whole = 0;
-    while let Some(&[_, _, _, high, low]) = wire.get(whole..).and_then(|rest| rest.first_chunk::<HEADER_BYTES>()) {
-        let end = whole + HEADER_BYTES + usize::from(u16::from_be_bytes([high, low]));
-        if end > wire.len() {
-            break;
-        }
-        whole = end;
-    }
-    whole
 }
