@@ -293,9 +293,10 @@ pub(super) fn with_length(packet_type: PacketType, flags: u8, rest: &[u8]) -> Re
 }
 
 /// [MQTT-2.2.2-2], 5.0 [MQTT-2.1.3-1]. MQTT 3.1 sends SUBSCRIBE, UNSUBSCRIBE and PUBREL at QoS 1 and lets them be
-/// repeated with DUP (3.1 §2.1).
+/// repeated with DUP (3.1 §2.1). phpMQTT gives its SUBSCRIBE the QoS that it asks for, and brokers of 3.1 take it.
 const fn flags_are_legal(packet_type: PacketType, flags: u8, version: Version) -> bool {
     match packet_type {
+        PacketType::Subscribe if matches!((version, flags), (Version::V31, 0b0000 | 0b0100)) => true,
         PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe => {
             flags == 0b0010 || (flags == 0b1010 && matches!(version, Version::V31))
         }
