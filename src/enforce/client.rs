@@ -1,7 +1,10 @@
 //! What a client may send: everything but PUBLISH, which is `publish`'s.
 
+use std::hash::BuildHasher;
+use std::num::NonZeroU16;
+
 use super::end::{Cause, End, Violation};
-use super::exchange::{Acknowledgement, Awaits, Release};
+use super::exchange::{Acknowledgement, Awaits, Question, Release, Sending};
 use super::relay::{Call, Step};
 use super::subscriptions::Asked;
 use super::{Blame, Connection, reply};
@@ -60,7 +63,7 @@ impl Connection {
     pub(super) fn acknowledge(
         &mut self,
         from: Direction,
-        id: std::num::NonZeroU16,
+        id: NonZeroU16,
         acknowledgement: Acknowledgement,
     ) -> Result<(), End> {
         let version = self.version;
@@ -70,8 +73,11 @@ impl Connection {
     }
 
     /// A PUBREL by `from`, for a PUBLISH of its own.
-    pub(super) fn release(&mut self, call: &mut Call<'_>, len: usize, id: std::num::NonZeroU16) -> Result<Step, End> {
-        let (version, resumable) = (self.version, !self.clean_start);
+    ///
+    /// Of a client's that matches nothing the broker says so (PUBCOMP, in 5.0 with 0x92): MQTT.js sends one after a clean
+    /// start as well, and esp-mqtt repeats one that its PUBCOMP has crossed.
+    pub(super) fn release(&mut self, call: &mut Call<'_>, len: usize, id: NonZeroU16) -> Result<Step, End> {
+        let (version, resumable) = (self.version, call.from == Direction::FromClient || !self.clean_start);
         let known = self.side_mut(call.from).exchanges.release(version, id, resumable);
         match known.map_err(|violation| self.illegal(violation, call.from))? {
             Release::Forward => Ok(Step::Forward(len)),
@@ -86,10 +92,8 @@ impl Connection {
 
     fn subscribe(&mut self, call: &mut Call<'_>, header: &FixedHeader, subscribe: &Subscribe<'_>) -> Result<Step, End> {
         let id = subscribe.packet_id;
-        let dup = header.dup();
-        if !dup && self.client.exchanges.is_open(id) {
-            return Err(self.illegal(Violation::IdentifierInUse, call.from));
-        }
+        let question = question(call, header, Awaits::SubAck);
+        let sending = self.asking(call, id, question)?;
         if self.subscriptions.as_ref().is_some_and(|known| known.asked_bytes() > MAX_ASKED_BYTES) {
             return Ok(Step::Hold);
         }
@@ -98,19 +102,34 @@ impl Connection {
             self.refuse_all(call, subscribe, &weighed);
             return Ok(Step::Done(header.total_len()));
         }
-        let opened = self.client.exchanges.ask(id, Awaits::SubAck, weighed.passed, dup);
-        opened.map_err(|violation| self.illegal(violation, call.from))?;
-        let whole = weighed.asked.codes.is_empty();
-        if !whole {
-            let kept = subscribe.subscriptions().zip(&weighed.asked.codes);
-            let kept = kept.filter(|(_, code)| **code == Asked::BROKER).map(|(subscription, _)| subscription);
-            let version = self.version;
-            call.out.onward.make(|bytes| {
-                encode::subscribe(version, id, subscribe.properties.iter(), kept, bytes);
-            });
+        self.remember(call, id, &weighed, sending)?;
+        self.client.exchanges.asked(id, question, weighed.passed, sending);
+        if weighed.asked.codes.is_empty() {
+            return Ok(Step::Forward(header.total_len()));
         }
-        self.subscriptions.get_or_insert_default().ask(id, weighed.asked);
-        Ok(if whole { Step::Forward(header.total_len()) } else { Step::Done(header.total_len()) })
+        let kept = subscribe.subscriptions().zip(weighed.asked.codes);
+        let kept = kept.filter(|(_, code)| *code == Asked::BROKER).map(|(subscription, _)| subscription);
+        let version = self.version;
+        call.out.onward.make(|bytes| encode::subscribe(version, id, subscribe.properties.iter(), kept, bytes));
+        Ok(Step::Done(header.total_len()))
+    }
+
+    /// Keeps what the SUBACK is completed by.
+    fn remember(&mut self, call: &Call<'_>, id: NonZeroU16, weighed: &Weighed, sending: Sending) -> Result<(), End> {
+        let known = self.subscriptions.get_or_insert_default();
+        match sending {
+            Sending::First => known.ask(id, weighed.asked.clone()),
+            Sending::Repeat | Sending::RefusedRepeat if known.ask_again(id, &weighed.asked) => {}
+            Sending::Repeat | Sending::RefusedRepeat => {
+                return Err(self.illegal(Violation::IdentifierInUse, call.from));
+            }
+        }
+        Ok(())
+    }
+
+    fn asking(&self, call: &Call<'_>, id: NonZeroU16, question: Question) -> Result<Sending, End> {
+        let sending = self.client.exchanges.asking(self.version, id, question);
+        sending.map_err(|violation| self.illegal(violation, call.from))
     }
 
     /// Judges each Topic Filter, and counts what is new.
@@ -182,8 +201,9 @@ impl Connection {
                 u16::try_from(unsubscribe.count).map_err(|_| End::malformed(DecodeError::TooManyFilters, call.from))?
             }
         };
-        let opened = self.client.exchanges.ask(unsubscribe.packet_id, Awaits::UnsubAck, codes, header.dup());
-        opened.map_err(|violation| self.illegal(violation, call.from))?;
+        let (id, question) = (unsubscribe.packet_id, question(call, header, Awaits::UnsubAck));
+        let sending = self.asking(call, id, question)?;
+        self.client.exchanges.asked(id, question, codes, sending);
         if let Some(known) = &mut self.subscriptions {
             unsubscribe.filters().for_each(|filter| known.release(&call.terms.hash_keys, filter.text()));
         }
@@ -201,4 +221,11 @@ impl Connection {
         call.at += len;
         End::new(Cause::ClientDisconnect, Blame::Client)
     }
+}
+
+/// The SUBSCRIBE or UNSUBSCRIBE that comes next.
+fn question(call: &Call<'_>, header: &FixedHeader, awaits: Awaits) -> Question {
+    let body = call.rest().get(header.header_len..header.total_len()).unwrap_or_default();
+    let [a, b, c, d, ..] = call.terms.hash_keys.hash_one(body).to_le_bytes();
+    Question { awaits, digest: u32::from_le_bytes([a, b, c, d]) }
 }

@@ -1,7 +1,7 @@
 //! Packet Identifiers as open exchanges: what one side sent and the other has still to acknowledge.
 //!
 //! One table per sender. Identifiers of PUBLISH, SUBSCRIBE and UNSUBSCRIBE of one sender share a space. It knows one
-//! Network Connection alone; a Session may bring exchanges from an earlier one, which is why a PUBREL may come first.
+//! Network Connection alone; exchanges from an earlier one may go on, which is why a PUBREL may come first.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -50,6 +50,23 @@ struct Exchange {
     owed: u16,
     /// Codes that SUBACK or UNSUBACK must bring.
     codes: u16,
+    /// Keyed hash of the SUBSCRIBE or UNSUBSCRIBE.
+    digest: u32,
+}
+
+impl Exchange {
+    const fn of_publish(awaits: Awaits) -> Self {
+        Self { awaits, owed: 1, codes: 0, digest: 0 }
+    }
+}
+
+/// SUBSCRIBE or UNSUBSCRIBE, as far as it is told from another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    /// SUBACK or UNSUBACK.
+    pub(super) awaits: Awaits,
+    /// Keyed hash of what follows its fixed header.
+    pub(super) digest: u32,
 }
 
 /// An acknowledgement by the receiver.
@@ -78,7 +95,13 @@ impl Acknowledgement {
     }
 }
 
-/// What a PUBLISH with a Packet Identifier is.
+impl Question {
+    fn is_of(self, open: &Exchange) -> bool {
+        (self.awaits, self.digest) == (open.awaits, open.digest)
+    }
+}
+
+/// What a packet with a Packet Identifier is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sending {
     /// The first of its exchange.
@@ -153,7 +176,7 @@ impl Exchanges {
             QoS::Two => Awaits::PubRec,
         };
         match sending {
-            Sending::First => self.insert(id, Exchange { awaits, owed: 1, codes: 0 }),
+            Sending::First => self.insert(id, Exchange::of_publish(awaits)),
             Sending::Repeat => self.repeat(id),
             Sending::RefusedRepeat => {}
         }
@@ -161,22 +184,28 @@ impl Exchanges {
 
     /// Remembers a refused PUBLISH at QoS 2 until its PUBREL.
     pub(super) fn refused(&mut self, id: NonZeroU16) {
-        self.insert(id, Exchange { awaits: Awaits::RefusedPubRel, owed: 1, codes: 0 });
+        self.insert(id, Exchange::of_publish(Awaits::RefusedPubRel));
     }
 
-    /// Opens the exchange of a SUBSCRIBE or UNSUBSCRIBE; `dup` marks a repeat, which 3.1 alone has.
-    pub(super) fn ask(&mut self, id: NonZeroU16, awaits: Awaits, codes: u16, dup: bool) -> Result<(), Violation> {
+    /// Judges the Packet Identifier of a SUBSCRIBE or UNSUBSCRIBE; changes nothing.
+    ///
+    /// In 3.x the same one may be sent again under the same identifier ([MQTT-2.3.1-3]).
+    pub(super) fn asking(&self, version: Version, id: NonZeroU16, question: Question) -> Result<Sending, Violation> {
         match self.open.get(&id.get()) {
-            None => self.insert(id, Exchange { awaits, owed: 1, codes }),
-            Some(open) if dup && open.awaits == awaits && open.codes == codes => self.repeat(id),
-            Some(_) => return Err(Violation::IdentifierInUse),
+            None => Ok(Sending::First),
+            Some(open) if version != Version::V50 && question.is_of(open) => Ok(Sending::Repeat),
+            Some(_) => Err(Violation::IdentifierInUse),
         }
-        Ok(())
     }
 
-    /// Whether the identifier is in use.
-    pub(super) fn is_open(&self, id: NonZeroU16) -> bool {
-        self.open.contains_key(&id.get())
+    /// Opens the exchange of a SUBSCRIBE or UNSUBSCRIBE, or counts its repeat. INVARIANT: [`Exchanges::asking`] judged
+    /// it, and a repeat has as many `codes`.
+    pub(super) fn asked(&mut self, id: NonZeroU16, question: Question, codes: u16, sending: Sending) {
+        let Question { awaits, digest } = question;
+        match sending {
+            Sending::First => self.insert(id, Exchange { awaits, owed: 1, codes, digest }),
+            Sending::Repeat | Sending::RefusedRepeat => self.repeat(id),
+        }
     }
 
     /// How many codes the SUBACK or UNSUBACK of an open exchange must bring.
@@ -184,14 +213,14 @@ impl Exchanges {
         self.open.get(&id.get()).filter(|open| open.awaits == awaits).map(|open| open.codes)
     }
 
-    /// Judges and takes a PUBREL by the sender. `resumable` says that the exchange may stem from an earlier connection.
+    /// Judges and takes a PUBREL by the sender. `resumable` says that one of no open exchange is the receiver's to answer.
     pub(super) fn release(&mut self, version: Version, id: NonZeroU16, resumable: bool) -> Result<Release, Violation> {
         let Some(exchange) = self.open.get_mut(&id.get()) else {
             // In 3.1 a PUBREL is repeated until PUBCOMP comes, and the two may cross.
             if !resumable && version != Version::V31 {
                 return Err(Violation::UnknownIdentifier);
             }
-            self.insert(id, Exchange { awaits: Awaits::ResumedPubComp, owed: 1, codes: 0 });
+            self.insert(id, Exchange::of_publish(Awaits::ResumedPubComp));
             return Ok(Release::Forward);
         };
         match exchange.awaits {

@@ -14,12 +14,14 @@ pub(super) struct Subscriptions {
 }
 
 /// What must be remembered of a SUBSCRIBE until its SUBACK.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
     /// For each filter the client asked for, the code that refuses it, or [`Asked::BROKER`]. Empty: none is refused.
     pub(super) codes: Vec<u8>,
     /// Filters that were not subscribed before: place among those sent on, and hash.
     pub(super) fresh: Vec<(u16, u64)>,
+    /// How often it was sent again.
+    repeats: u16,
 }
 
 impl Asked {
@@ -64,6 +66,13 @@ impl Subscriptions {
         }
     }
 
+    /// Counts a SUBSCRIBE that was sent on again; false if it was not the same in the broker's eyes.
+    pub(super) fn ask_again(&mut self, id: NonZeroU16, asked: &Asked) -> bool {
+        let Some(before) = self.asked.get_mut(&id.get()) else { return asked.codes.is_empty() };
+        before.repeats = before.repeats.saturating_add(1);
+        before.codes == asked.codes
+    }
+
     /// Bytes held for SUBSCRIBE packets in flight.
     pub(super) const fn asked_bytes(&self) -> usize {
         self.asked_bytes
@@ -71,8 +80,7 @@ impl Subscriptions {
 
     /// Ends a SUBSCRIBE by the broker's `codes`: what was refused is let go.
     pub(super) fn answered(&mut self, id: NonZeroU16, codes: impl Iterator<Item = u8>) -> Asked {
-        let asked = self.asked.remove(&id.get()).unwrap_or_default();
-        self.asked_bytes = self.asked_bytes.saturating_sub(asked.bytes());
+        let asked = self.take(id);
         let mut fresh = asked.fresh.iter().peekable();
         for (place, code) in codes.enumerate() {
             if let Some(&(_, hash)) = fresh.next_if(|(at, _)| usize::from(*at) == place)
@@ -85,6 +93,19 @@ impl Subscriptions {
             self.asked = IdMap::default();
             self.asked_bytes = 0;
         }
+        asked
+    }
+
+    /// What was asked; kept as long as a repeat of it is to be answered.
+    fn take(&mut self, id: NonZeroU16) -> Asked {
+        if let Some(asked) = self.asked.get_mut(&id.get())
+            && asked.repeats > 0
+        {
+            asked.repeats -= 1;
+            return asked.clone();
+        }
+        let asked = self.asked.remove(&id.get()).unwrap_or_default();
+        self.asked_bytes = self.asked_bytes.saturating_sub(asked.bytes());
         asked
     }
 }
