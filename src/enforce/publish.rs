@@ -6,15 +6,16 @@ use std::time::Duration;
 use super::end::{End, Violation};
 use super::event::Rewrite;
 use super::exchange::Sending;
-use super::relay::{Call, Step, unlimited};
+use super::relay::{Call, Step, lenient};
 use super::reply;
 use super::side::Inside;
 use super::{Connection, Text};
+use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, Frame, PacketType, QoS};
 use crate::mqtt::packet::PublishHead;
 use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::{Context, Direction, Version, encode};
+use crate::mqtt::{Context, Direction, Version, encode, topic};
 use crate::policy::{Decision, Denial, Message, Reason, Request};
 
 /// Names of the gateway's own limits, where they refuse a message.
@@ -22,6 +23,14 @@ const TOO_LARGE_TO_JUDGE: Denial<'static> = Denial { rule: "max_buffered_bytes",
 const TOO_LARGE_TO_DELIVER: Denial<'static> = Denial { rule: "max_packet_bytes", reason: Reason::TooLarge };
 const TOO_LARGE_WITH_TOPIC: Denial<'static> = Denial { rule: "maximum_packet_size", reason: Reason::TooLarge };
 const CONTRADICTS_FORMAT: Denial<'static> = Denial { rule: "payload_format_indicator", reason: Reason::PayloadFormat };
+
+/// What breaks no rule of MQTT, by the setting that refuses it.
+const BEYOND_LIMITS: [(DecodeError, &str, Reason); 4] = [
+    (DecodeError::ControlCharacter, "refuse_control_characters", Reason::Topic),
+    (DecodeError::TopicNameTooLong, "max_topic_bytes", Reason::Topic),
+    (DecodeError::TopicNameTooDeep, "max_topic_levels", Reason::Topic),
+    (DecodeError::TooManyUserProperties, "max_user_properties", Reason::Quota),
+];
 
 /// How long a client that fills its window waits for room before it is at fault. MQTT.js publishes without counting, and
 /// a broker that acknowledges at once never notices; here its acknowledgements are still under way.
@@ -62,19 +71,23 @@ impl Connection {
         }
         let Some(bytes) = rest.get(..total_len) else { return Ok(Step::More) };
         let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
-        let publish = context.publish(&Frame { header: *header, bytes });
-        let publish = publish.map_err(|error| End::malformed(error, call.from))?;
+        let publish = match context.publish(&Frame { header: *header, bytes }) {
+            Ok(publish) => publish,
+            Err(error) => return self.publish_beyond_limits(call, header, error),
+        };
         let judged = Judged { head: publish.head(total_len), total_len, payload: Some(publish.payload) };
         self.judge(call, &judged, None)
     }
 
     /// One that is judged by its head, unless its payload matters.
     fn publish_large(&mut self, call: &mut Call<'_>, header: &FixedHeader) -> Result<Step, End> {
-        let limits = unlimited(&call.terms.limits);
-        let context = Context { version: self.version, direction: call.from, limits: &limits };
+        let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
         let rest = call.rest();
-        let head = context.publish_head(header, rest).map_err(|error| End::malformed(error, call.from))?;
-        let Some(head) = head else { return Ok(Step::More) };
+        let head = match context.publish_head(header, rest) {
+            Ok(Some(head)) => head,
+            Ok(None) => return Ok(Step::More),
+            Err(error) => return self.publish_beyond_limits(call, header, error),
+        };
         let mut judged = Judged { head, total_len: header.total_len(), payload: None };
         if judged.total_len > call.terms.limits.max_packet_bytes {
             return self.judge(call, &judged, Some(TOO_LARGE_TO_DELIVER));
@@ -87,6 +100,22 @@ impl Connection {
         }
         judged.payload = rest.get(judged.head.head_len..judged.total_len);
         if judged.payload.is_some() { self.judge(call, &judged, None) } else { Ok(Step::More) }
+    }
+
+    /// One that does not decode, unless it is a delivery that breaks no rule but the gateway's.
+    fn publish_beyond_limits(
+        &mut self,
+        call: &mut Call<'_>,
+        header: &FixedHeader,
+        error: DecodeError,
+    ) -> Result<Step, End> {
+        let denial = beyond_limits(error).filter(|_| call.from == Direction::FromBroker);
+        let denial = denial.ok_or_else(|| End::malformed(error, call.from))?;
+        let limits = lenient(&call.terms.limits);
+        let context = Context { version: self.version, direction: call.from, limits: &limits };
+        let head = context.publish_head(header, call.rest()).map_err(|error| End::malformed(error, call.from))?;
+        let Some(head) = head else { return Ok(Step::More) };
+        self.judge(call, &Judged { head, total_len: header.total_len(), payload: None }, Some(denial))
     }
 
     fn needs_payload(&self, call: &Call<'_>, judged: &Judged<'_>) -> Result<bool, End> {
@@ -181,6 +210,12 @@ impl Connection {
         {
             return Some(CONTRADICTS_FORMAT);
         }
+        // The PUBLISH that set the alias may have been refused for its Topic Name.
+        if let Name::PutBack = name
+            && let Err(error) = topic::check_name(topic, &call.terms.limits)
+        {
+            return beyond_limits(error);
+        }
         // Two bytes more when the Remaining Length grows as well.
         let max = usize::try_from(self.side(call.from).max_packet_bytes).unwrap_or(usize::MAX);
         match name {
@@ -194,8 +229,10 @@ impl Connection {
         let alias = judged.head.properties.topic_alias;
         match (name, alias) {
             (Name::PutBack, Some(alias)) => return self.pass_with_name(call, judged, alias),
-            (Name::AsItCame, Some(alias)) => self.set_alias(call.from, alias, judged.head.topic, true),
-            (Name::PutBack | Name::AsItCame, None) => {}
+            (Name::AsItCame, Some(alias)) if !judged.head.topic.is_empty() => {
+                self.set_alias(call.from, alias, judged.head.topic, true);
+            }
+            (Name::PutBack, None) | (Name::AsItCame, _) => {}
         }
         if call.rest().len() >= judged.total_len {
             return Step::Forward(judged.total_len);
@@ -241,7 +278,8 @@ impl Connection {
         if let Some(alias) = head.properties.topic_alias
             && !head.topic.is_empty()
         {
-            self.set_alias(call.from, alias, head.topic, false);
+            let kept = head.topic.len() <= call.terms.limits.max_topic_bytes;
+            self.set_alias(call.from, alias, if kept { head.topic } else { "" }, false);
         }
         let mut answer = Vec::new();
         // A repeat of what was forwarded before is answered by the receiver.
@@ -292,10 +330,14 @@ impl Connection {
     }
 
     fn set_alias(&mut self, from: Direction, alias: NonZeroU16, topic: &str, far: bool) {
-        if !topic.is_empty() {
-            self.side_mut(from).aliases.get_or_insert_default().set(alias.get(), topic, far);
-        }
+        self.side_mut(from).aliases.get_or_insert_default().set(alias.get(), topic, far);
     }
+}
+
+/// The limit of the gateway's own, if it is one, that a PUBLISH goes beyond.
+fn beyond_limits(error: DecodeError) -> Option<Denial<'static>> {
+    let found = BEYOND_LIMITS.iter().find(|(limit, ..)| *limit == error);
+    found.map(|&(_, rule, reason)| Denial { rule, reason })
 }
 
 /// The words of a Reason String: the rule's id, never what it says.

@@ -170,7 +170,7 @@ impl Connection {
         let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
         let header = match context.header(call.rest()) {
             Err(DecodeError::PacketTooLarge) if self.is_oversize_delivery(call) => {
-                let limits = unlimited(&call.terms.limits);
+                let limits = lenient(&call.terms.limits);
                 Context { limits: &limits, ..context }.header(call.rest())
             }
             result => result,
@@ -270,9 +270,16 @@ impl Connection {
     }
 }
 
-/// The same bounds on what is inside a PUBLISH, and none on its size.
-pub(super) fn unlimited(limits: &Limits) -> Limits {
-    Limits { max_packet_bytes: usize::MAX, ..limits.clone() }
+/// Bounds by which a PUBLISH is read that is not to go on: none but on what must be kept to read it.
+pub(super) fn lenient(limits: &Limits) -> Limits {
+    Limits {
+        max_packet_bytes: usize::MAX,
+        max_topic_bytes: usize::MAX,
+        max_topic_levels: usize::MAX,
+        max_user_properties: usize::MAX,
+        refuse_control_characters: false,
+        ..limits.clone()
+    }
 }
 
 /// The other peer.

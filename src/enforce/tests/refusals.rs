@@ -1,7 +1,7 @@
 //! The table of behaviour for refused PUBLISH packets, row by row, either way.
 
 use super::super::Terms;
-use super::world::{VERSIONS, World, ack, ack_with, disconnect, dup, packet, publish, publish_with, terms};
+use super::world::{VERSIONS, World, ack, ack_with, disconnect, dup, id, packet, publish, publish_with, terms};
 use crate::mqtt::frame::PacketType::{self, PubAck, PubComp, PubRec, PubRel};
 use crate::mqtt::frame::QoS;
 use crate::mqtt::property::Property;
@@ -174,4 +174,53 @@ fn a_peers_maximum_packet_size_is_kept() {
     let world = || World::connected_with(v, terms(), &small, &small);
     world().client_passes(&fits).client(&more).ended("maximum_packet_size", "client", &disconnect(0x95));
     world().broker_passes(&fits).broker(&more[..2]).ended("maximum_packet_size", "broker", &disconnect(0x80));
+}
+
+/// Whoever published it broke no rule of the broker's; a retained one would cut its subscribers off for ever.
+#[test]
+fn a_delivery_beyond_the_gateways_limits_is_refused_and_a_publication_ends_it() {
+    let limits = || Limits { max_topic_bytes: 20, max_topic_levels: 4, max_user_properties: 1, ..Limits::default() };
+    let (long, user) = ("long".repeat(8), [Property::UserProperty("a", "b"); 2]);
+    for v in VERSIONS {
+        let topics =
+            [("a\r", "refuse_control_characters"), ("a/b/c/d/e", "max_topic_levels"), (&long, "max_topic_bytes")];
+        for stream_threshold_bytes in [10, 1000] {
+            let world =
+                || World::connected_with(v, Terms { limits: limits(), stream_threshold_bytes, ..terms() }, &[], &[]);
+            for (topic, rule) in topics {
+                let code = if v == Version::V50 { ReasonCode::TopicNameInvalid } else { ReasonCode::Success };
+                let mut one = world();
+                let bytes = publish(v, topic, QoS::One, 1, b"0123456789");
+                let (most, rest) = bytes.split_at(bytes.len() - 3);
+                one.broker_gets(most, &[]).broker_gets(rest, &ack_with(v, PubAck, 1, code));
+                assert_eq!(one.events(), [format!("topic {topic} {rule}")]);
+                one.broker_gets(&publish(v, topic, QoS::Two, 2, b""), &ack_with(v, PubRec, 2, code));
+                one.events();
+                one.broker_passes(&publish(v, "a", QoS::One, 1, b"0123456789"));
+                let mut own = world();
+                own.client(&bytes);
+                assert!(own.end.is_some() && own.broker_got().is_empty());
+            }
+        }
+    }
+    let v = Version::V50;
+    let mut world = World::connected_with(v, Terms { limits: limits(), ..terms() }, &[], &[]);
+    let answer = ack_with(v, PubAck, 1, ReasonCode::QuotaExceeded);
+    world.broker_gets(&publish_with(v, "a", QoS::One, 1, b"", &user), &answer);
+    assert_eq!(world.events(), ["quota a max_user_properties"]);
+    // What is malformed is so whatever the limits.
+    world.broker(&publish(v, "a\r/+", QoS::Zero, 0, b"")).ended("topic_name_wildcard", "broker", &disconnect(0x80));
+}
+
+#[test]
+fn an_alias_of_a_name_that_is_too_long_to_keep_stands_for_nothing() {
+    let v = Version::V50;
+    let limits = Limits { max_topic_bytes: 20, ..Limits::default() };
+    let both = [Property::TopicAliasMaximum(5)];
+    let mut world = World::connected_with(v, Terms { limits, ..terms() }, &both, &both);
+    let aliased = |topic: &str| publish_with(v, topic, QoS::Zero, 0, b"", &[Property::TopicAlias(id(1))]);
+    world.broker_passes(&aliased("a")).broker_gets(&aliased("a/b\n"), &[]).broker_gets(&aliased(""), &[]);
+    assert_eq!(world.events(), ["topic a/b\n refuse_control_characters"; 2]);
+    world.broker_passes(&aliased("a")).broker_gets(&aliased(&"long".repeat(8)), &[]).broker(&aliased(""));
+    world.ended("unknown_alias", "broker", &disconnect(0x80));
 }
