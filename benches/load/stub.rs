@@ -8,8 +8,10 @@ use std::thread;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Result;
+use crate::{Result, subject};
 
 /// A running stub with any number of addresses.
 pub(crate) struct Stub {
@@ -22,6 +24,7 @@ impl Stub {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         thread::Builder::new().name("stub".to_owned()).spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+        handle.spawn(end_with_signal());
         Ok(Self { runtime: handle, received: Arc::default() })
     }
 
@@ -46,6 +49,21 @@ impl Stub {
     pub(crate) fn received(&self) -> u64 {
         self.received.load(Ordering::Acquire)
     }
+}
+
+/// SIGTERM or SIGINT ends the bench, and with it the proxies that it has started.
+async fn end_with_signal() {
+    let terminated = async {
+        if let Ok(mut signals) = signal(SignalKind::terminate()) {
+            signals.recv().await;
+        }
+    };
+    tokio::select! {
+        () = terminated => {}
+        _ = ctrl_c() => {}
+    }
+    subject::kill_all();
+    std::process::exit(1);
 }
 
 thread_local! {

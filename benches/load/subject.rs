@@ -4,10 +4,11 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustls::ClientConfig;
 
 use crate::Result;
@@ -66,6 +67,7 @@ impl Subject {
         let errors = pki.file(&format!("{}.stderr", kind.name()));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&errors)?);
         let mut subject = Self { kind, plain, mutual, process: cores.spawn_proxy(&mut command)? };
+        running().push(subject.process.id());
         let give_up = Instant::now() + Duration::from_secs(10);
         for address in [plain, mutual] {
             while let Err(error) = Client::connect(address, Some(probe), "probe").and_then(|client| Ok(client.close()?))
@@ -99,8 +101,25 @@ impl Subject {
     }
 }
 
+/// Process ids of the proxies that run.
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Kills every proxy of this bench: it is being ended itself.
+pub(crate) fn kill_all() {
+    for id in running().drain(..) {
+        if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+            _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
 impl Drop for Subject {
     fn drop(&mut self) {
+        running().retain(|id| *id != self.process.id());
         _ = self.process.kill();
         _ = self.process.wait();
     }
