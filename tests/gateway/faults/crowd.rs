@@ -10,7 +10,7 @@ use crate::support::gateway::{Door, Setup};
 use crate::support::raw_client::RawClient;
 use crate::support::recording_broker::RecordingBroker;
 use crate::support::wait_within;
-use crate::support::wire::{Connect, V3_1_1};
+use crate::support::wire::{self, Connect, V3_1_1, V5_0};
 
 /// As many descriptors for this process as it may have.
 fn raise_descriptors() {
@@ -96,4 +96,49 @@ fn connections_over_the_limit_are_refused_and_counted() {
         client.try_frame(Duration::from_secs(2)).ok().filter(|frame| frame[..] == [0x20, 2, 0, 0])
     });
     assert!(back.is_some(), "a place that is left is given again");
+}
+
+#[test]
+fn what_all_hold_together_is_bounded_and_given_back() {
+    let broker = RecordingBroker::polite();
+    let bounds = "[limits]\nmax_buffered_bytes = \"512KiB\"\nmax_buffered_total_bytes = \"1MiB\"";
+    let gateway = Setup::to(broker.address).with(bounds).start();
+    let rest = Rest::of(&gateway);
+    // A SUBSCRIBE must be there as a whole to be judged; of these, no more than five find room.
+    let topic = format!("{}x", "a/".repeat(100));
+    let filters: Vec<(&str, u8)> = std::iter::repeat_n((topic.as_str(), 0), 1000).collect();
+    let large = wire::subscribe(V5_0, 1, &filters);
+    let mut clients: Vec<RawClient> = (0..8)
+        .map(|number| RawClient::connect(gateway.plain(), &Connect::new(V5_0, &format!("holds-{number}"))))
+        .collect();
+    for client in &mut clients {
+        let _ = client.try_send(&large[..large.len() - 1]);
+    }
+    wait_cause(&gateway, "overload", 3.0);
+    crate::support::wait_for("no more to be held than may be", || {
+        let held = gateway.metric("tidegate_buffered_bytes", &[]);
+        (held > 0.0 && held <= 1_048_576.0).then_some(())
+    });
+    let told = clients.iter_mut().filter_map(|client| client.try_frame(Duration::from_millis(100)).ok());
+    assert!(told.filter(|frame| wire::disconnect_reason(frame) == Some(0x97)).count() >= 3, "the others are told");
+    let served = clients.iter_mut().filter_map(|client| {
+        client.try_send(&large[large.len() - 1..]).ok()?;
+        client.try_frame(Duration::from_secs(5)).ok().filter(|frame| frame[0] == 0x90)
+    });
+    assert!(served.count() >= 1, "who found room is served");
+    drop(clients);
+    let early: Vec<RawClient> = (0..40)
+        .map(|number| {
+            let mut connect = Connect::new(V5_0, &format!("early-{number}"));
+            connect.login = Some(("who".to_owned(), Some(vec![b'x'; 60_000])));
+            let mut client = RawClient::dial(gateway.plain());
+            let _ = client.try_send(&connect.bytes()[..60_000]);
+            client
+        })
+        .collect();
+    wait_cause(&gateway, "overload", 10.0);
+    drop(early);
+    rest.is_back(&gateway);
+    gateway.wait_metric("tidegate_buffered_bytes", &[], 0.0);
+    is_served(&gateway, "after all");
 }
