@@ -81,6 +81,7 @@ impl Connection {
 
     /// One that is judged by its head, unless its payload matters.
     fn publish_large(&mut self, call: &mut Call<'_>, header: &FixedHeader) -> Result<Step, End> {
+        self.side_mut(call.from).awaited_bytes = 0;
         let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
         let rest = call.rest();
         let head = match context.publish_head(header, rest) {
@@ -99,7 +100,11 @@ impl Connection {
             return self.judge(call, &judged, Some(TOO_LARGE_TO_JUDGE));
         }
         judged.payload = rest.get(judged.head.head_len..judged.total_len);
-        if judged.payload.is_some() { self.judge(call, &judged, None) } else { Ok(Step::More) }
+        if judged.payload.is_some() {
+            return self.judge(call, &judged, None);
+        }
+        self.side_mut(call.from).awaited_bytes = u32::try_from(judged.total_len).unwrap_or_default();
+        Ok(Step::More)
     }
 
     /// One that does not decode, unless it is a delivery that breaks no rule but the gateway's.

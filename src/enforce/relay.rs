@@ -124,6 +124,9 @@ impl Connection {
         if self.side(call.from).waiting.len() > MAX_WAITING {
             return Ok(Step::Hold);
         }
+        if u32::try_from(call.rest().len()).is_ok_and(|here| here < self.side(call.from).awaited_bytes) {
+            return Ok(Step::More);
+        }
         if self.phase == Phase::AwaitConnack && call.from == Direction::FromClient && !self.client_may_authenticate() {
             return Ok(Step::Hold);
         }

@@ -26,6 +26,8 @@ pub(super) struct Side {
     pub(super) receive_maximum: u16,
     /// Bytes of a packet that it may send.
     pub(super) max_packet_bytes: u32,
+    /// Bytes of its next packet that must be there before it is looked at again.
+    pub(super) awaited_bytes: u32,
 }
 
 /// Where a stream of packets stands.
@@ -52,6 +54,7 @@ impl Side {
             alias_maximum: 0,
             receive_maximum: u16::MAX,
             max_packet_bytes: u32::MAX,
+            awaited_bytes: 0,
         }
     }
 

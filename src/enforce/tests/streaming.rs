@@ -1,12 +1,17 @@
 //! PUBLISH packets too large to be kept: passed through, skipped, and never broken into.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::super::Terms;
 use super::world::{VERSIONS, World, ack, ack_with, disconnect, publish, publish_with, suback, subscribe, terms};
+use crate::identity::Identity;
 use crate::mqtt::frame::PacketType::{PubAck, PubComp, PubRec, PubRel};
 use crate::mqtt::frame::QoS;
 use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Direction, Limits, Version};
+use crate::policy::{Message, Policy, Request, Rule, Verdict};
 
 fn small() -> Terms {
     let limits = Limits { max_packet_bytes: 1000, ..Limits::default() };
@@ -93,6 +98,43 @@ fn what_a_rule_must_see_is_kept_whole_up_to_the_limit() {
     let large = publish(v, "whole/a", QoS::One, 1, &[b'x'; 500]);
     world.client_gets(&large[..200], &[]).client_gets(&large[200..], &ack(v, PubAck, 1));
     assert_eq!(world.events(), ["too_large whole/a max_buffered_bytes"]);
+}
+
+/// Wants to see every payload, and counts how often it is asked.
+#[derive(Debug, Default)]
+struct Curious(Arc<AtomicUsize>);
+
+impl Rule for Curious {
+    fn id(&self) -> &str {
+        "curious"
+    }
+    fn judge(&self, _: &Identity, _: &Request<'_>) -> Verdict {
+        Verdict::Allow
+    }
+    fn needs_payload(&self, _: &Identity, _: &Message<'_>) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+}
+
+/// A head may be large, and the rest may come byte by byte.
+#[test]
+fn the_head_of_what_is_kept_whole_is_read_once() {
+    for v in VERSIONS {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let policy = Policy::new("7", vec![Box::new(Curious(Arc::clone(&asked)))]);
+        let mut world = World::connected_with(v, Terms { policy: Arc::new(policy), ..small() }, &[], &[]);
+        let large = publish(v, "a", QoS::Zero, 0, &[b'x'; 300]);
+        for turn in 1..=2 {
+            for byte in &large {
+                assert!(world.broker_got().is_empty());
+                world.client(&[*byte]);
+            }
+            assert_eq!(world.broker_got(), large);
+            assert_eq!(asked.load(Ordering::Relaxed), 2 * turn, "once before the rest came, and once it was there");
+        }
+        world.broker_passes(&large).client_passes(&large[..]);
+    }
 }
 
 #[test]
