@@ -213,7 +213,7 @@ settings! {
         tls_handshake: Duration = seconds(10), duration(MILLI..=HOUR);
         /// The whole CONNECT, counted from accept.
         connect: Duration = seconds(15), duration(MILLI..=HOUR);
-        /// One packet, counted from its first byte.
+        /// One packet, counted from its first byte. A large delivery, which goes on as its client takes it, may not pause for longer.
         packet: Duration = seconds(60), duration(MILLI..=HOUR);
         /// A connection to the broker, all its servers together.
         dial: Duration = seconds(10), duration(MILLI..=HOUR);

@@ -101,15 +101,17 @@ impl Connection {
         Ok(Received { consumed: call.at, hold })
     }
 
-    /// Keeps the clocks: Keep Alive counts whole packets, a started packet counts from its first byte.
+    /// Keeps the clocks: Keep Alive counts whole packets, a started packet counts from its first byte. A delivery that is
+    /// passed through counts from its last: the broker is read no faster than the client takes it.
     fn note_time(&mut self, call: &Call<'_>, whole: bool, hold: bool) {
         let connected = self.phase == Phase::Connected;
         let side = self.side_mut(call.from);
         let was_held = std::mem::replace(&mut side.held, hold);
         let unfinished = side.is_streaming() || (call.at < call.input.len() && !hold);
+        let paced = call.from == Direction::FromBroker && side.is_forwarding();
         side.started = match side.started {
             _ if !unfinished => None,
-            Some(at) if !whole => Some(at),
+            Some(at) if !whole && !paced => Some(at),
             Some(_) | None => Some(call.now),
         };
         if connected && call.from == Direction::FromClient && (whole || was_held) {

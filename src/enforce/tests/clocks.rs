@@ -118,6 +118,23 @@ fn a_large_publish_has_its_own_deadline() {
     world.later(2 * SECOND).tick().ended("packet_deadline", "client", &disconnect(0x83));
 }
 
+/// A broker that is read no faster than its client takes it is not slow.
+#[test]
+fn a_large_delivery_may_take_as_long_as_its_client_but_not_stop() {
+    for v in VERSIONS {
+        let terms = Terms { packet_deadline: 10 * SECOND, stream_threshold_bytes: 100, ..terms() };
+        let large = publish(v, "a", QoS::Zero, 0, &[b'x'; 500]);
+        let mut world = world(v, 0, terms, &[]);
+        for piece in large[..400].chunks(40) {
+            world.broker(piece).later(9 * SECOND).tick();
+            assert_eq!(world.end, None);
+        }
+        world.later(SECOND).tick();
+        world.client_got();
+        world.ended("packet_deadline", "broker", &[]);
+    }
+}
+
 #[test]
 fn connack_must_come_in_time() {
     for (v, told) in [(Version::V311, vec![0x20, 2, 0, 3]), (Version::V50, vec![0x20, 3, 0, 0x88, 0])] {
