@@ -54,7 +54,7 @@ fn forbidden(version: u8) -> Vec<(&'static str, Vec<u8>, Reasons)> {
         ("a SUBSCRIBE over the limit, by its header", vec![0x82, 0x80, 0x80, 0x80, 0x10], &[0x95]),
         ("PINGREQ with a body", vec![0xc0, 1, 0], MALFORMED),
         ("PINGREQ with flags", vec![0xc1, 0], MALFORMED),
-        ("SUBSCRIBE with other flags", [vec![0x80], subscribe("a", 0)[1..].to_vec()].concat(), MALFORMED),
+        ("SUBSCRIBE with other flags", [vec![0x83], subscribe("a", 0)[1..].to_vec()].concat(), MALFORMED),
         ("SUBSCRIBE without a filter", wire::packet(0x82, no_filters), EITHER),
         ("SUBSCRIBE with Packet Identifier 0", wire::subscribe(version, 0, &[("a", 0)]), EITHER),
         ("SUBSCRIBE at QoS 3", subscribe("a", 3), EITHER),
