@@ -23,7 +23,7 @@ impl Connection {
 
     pub(super) fn client_authenticates(&mut self, auth: &Auth<'_>) -> Result<(), End> {
         let from = Direction::FromClient;
-        self.judge_method(auth, from)?;
+        self.judge_method(auth.method, from)?;
         let turn = self.authentication.turn;
         let goes_on = auth.reason == ReasonCode::ContinueAuthentication && turn == Some(from);
         let begins = auth.reason == ReasonCode::ReAuthenticate && turn.is_none() && self.phase == Phase::Connected;
@@ -36,7 +36,7 @@ impl Connection {
 
     pub(super) fn broker_authenticates(&mut self, auth: &Auth<'_>) -> Result<(), End> {
         let from = Direction::FromBroker;
-        self.judge_method(auth, from)?;
+        self.judge_method(auth.method, from)?;
         let goes_on = auth.reason == ReasonCode::ContinueAuthentication;
         // Before CONNACK it is CONNACK that says success.
         let ends = auth.reason == ReasonCode::Success && self.phase == Phase::Connected;
@@ -47,9 +47,9 @@ impl Connection {
         Ok(())
     }
 
-    /// [MQTT-4.12.0-5]
-    fn judge_method(&self, auth: &Auth<'_>, from: Direction) -> Result<(), End> {
-        match (&self.authentication.method, auth.method) {
+    /// What AUTH or CONNACK says is CONNECT's. [MQTT-4.12.0-5] [MQTT-4.12.0-6] [MQTT-4.12.0-7]
+    pub(super) fn judge_method(&self, method: Option<&str>, from: Direction) -> Result<(), End> {
+        match (&self.authentication.method, method) {
             (None, _) => Err(self.illegal(Violation::AuthOutOfTurn, from)),
             (Some(method), Some(other)) if **method != *other => Err(self.illegal(Violation::AuthMethod, from)),
             (Some(_), _) => Ok(()),

@@ -25,6 +25,9 @@ impl Connection {
         if connack.session_present && self.clean_start {
             return Err(self.illegal(Violation::SessionPresent, call.from));
         }
+        if connack.reason == ReasonCode::Success && connack.authentication_method.is_some() {
+            self.judge_method(connack.authentication_method, call.from)?;
+        }
         let len = header.total_len();
         self.phase = Phase::Connected;
         self.clock = call.now;

@@ -257,27 +257,31 @@ impl Violation {
     pub const fn statement(self, version: Version, sender: Direction) -> Option<&'static str> {
         match version {
             Version::V31 => None,
-            Version::V311 => self.statement_v311(),
+            Version::V311 => self.statement_v311(sender),
             Version::V50 => self.statement_v50(sender),
         }
     }
 
-    const fn statement_v311(self) -> Option<&'static str> {
-        match self {
-            Self::BeforeConnack | Self::SecondConnack => Some("[MQTT-3.2.0-1]"),
-            Self::SessionPresent => Some("[MQTT-3.2.2-1]"),
-            Self::IdentifierInUse => Some("[MQTT-2.3.1-2]"),
-            Self::UnknownIdentifier => Some("[MQTT-2.3.1-6]"),
-            Self::CodeCount => Some("[MQTT-3.8.4-5]"),
-            Self::DuringAuthentication
-            | Self::ReceiveMaximum
-            | Self::AliasMaximum
-            | Self::UnknownAlias
-            | Self::MaximumPacketSize
-            | Self::AuthOutOfTurn
-            | Self::AuthMethod
-            | Self::SessionExpiry
-            | Self::UnaskedPingResp => None,
+    const fn statement_v311(self, sender: Direction) -> Option<&'static str> {
+        match (self, sender) {
+            (Self::BeforeConnack | Self::SecondConnack, _) => Some("[MQTT-3.2.0-1]"),
+            (Self::SessionPresent, _) => Some("[MQTT-3.2.2-1]"),
+            (Self::IdentifierInUse, Direction::FromClient) => Some("[MQTT-2.3.1-2]"),
+            (Self::IdentifierInUse, Direction::FromBroker) => Some("[MQTT-2.3.1-4]"),
+            (Self::UnknownIdentifier, _) => Some("[MQTT-2.3.1-6]"),
+            (Self::CodeCount, _) => Some("[MQTT-3.8.4-5]"),
+            (
+                Self::DuringAuthentication
+                | Self::ReceiveMaximum
+                | Self::AliasMaximum
+                | Self::UnknownAlias
+                | Self::MaximumPacketSize
+                | Self::AuthOutOfTurn
+                | Self::AuthMethod
+                | Self::SessionExpiry
+                | Self::UnaskedPingResp,
+                _,
+            ) => None,
         }
     }
 

@@ -91,6 +91,8 @@ pub struct ConnAck<'a> {
     pub maximum_packet_size: Option<u32>,
     /// Where the client left the choice to the broker.
     pub assigned_client_id: Option<&'a str>,
+    /// That of the CONNECT, where it had one.
+    pub authentication_method: Option<&'a str>,
     /// MQTT 5.0.
     pub properties: Properties<'a>,
 }
@@ -203,6 +205,7 @@ impl Context<'_> {
             topic_alias_maximum: 0,
             maximum_packet_size: None,
             assigned_client_id: None,
+            authentication_method: None,
             properties: Properties::NONE,
         };
         if self.version == Version::V50 && !old_form {
@@ -255,6 +258,8 @@ impl<'a> ConnAck<'a> {
             self.maximum_packet_size = Some(size.get());
         } else if let Property::AssignedClientIdentifier(id) = property {
             self.assigned_client_id = Some(id);
+        } else if let Property::AuthenticationMethod(name) = property {
+            self.authentication_method = Some(name);
         }
     }
 }

@@ -89,6 +89,8 @@ fn an_identifier_in_use_is_not_used_again() {
         }
         let mut world = World::connected(v);
         world.broker_passes(&uses[0]).broker(&uses[1]).ended("identifier_in_use", "broker", &told(v, 0x80));
+        let statement = [None, Some("[MQTT-2.3.1-4]"), Some("[MQTT-2.2.1-4]")][v as usize];
+        assert_eq!(world.end.and_then(|end| end.statement), statement);
         // The two sides' identifiers are not the same.
         World::connected(v).client_passes(&uses[0]).broker_passes(&uses[0]);
     }

@@ -296,6 +296,19 @@ fn authentication_out_of_turn_is_a_protocol_error() {
     world.ended("during_authentication", "client", &[0x20, 3, 0, 0x82, 0]);
 }
 
+/// [MQTT-4.12.0-5] [MQTT-4.12.0-6]
+#[test]
+fn connack_speaks_of_the_authentication_that_was_asked_for() {
+    let told = [0x20, 3, 0, 0x80, 0];
+    let method = |name| [Property::AuthenticationMethod(name)];
+    let mut world = authenticating();
+    world.broker(&connack(Version::V50, &method("SCRAM")));
+    assert_eq!(world.end, None);
+    authenticating().broker(&connack(Version::V50, &method("OTHER"))).ended("auth_method", "broker", &told);
+    let mut world = World::opened(&connect_bytes(&connect(Version::V50), &[]), terms());
+    world.broker(&connack(Version::V50, &method("SCRAM"))).ended("auth_out_of_turn", "broker", &told);
+}
+
 #[test]
 fn a_second_connect_is_refused() {
     for (version, told) in [(Version::V311, vec![]), (Version::V50, disconnect(0x82))] {
