@@ -4,11 +4,12 @@
 //! peer that stops reading stops being read from. Everything that is decided is decided in [`crate::enforce`].
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::time::{Sleep, sleep_until};
+use tokio::task::unconstrained;
+use tokio::time::{Sleep, sleep};
 
 use super::buffered::Buffered;
 use super::connection::GOODBYE;
@@ -25,8 +26,8 @@ use crate::mqtt::Direction;
 /// Answers that may wait for a peer that sends without reading; then it is not read either.
 const MAX_WAITING_ANSWERS: usize = 16 * 1024;
 
-/// How long a timer may be set at all: deadlines beyond it are looked at again then.
-const MAX_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
+/// What the timer is set to before there is a deadline.
+const UNSET: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Both sides of a connection whose CONNECT is permitted.
 pub(super) struct Relay {
@@ -88,7 +89,7 @@ impl Relay {
             _open_upstream: dialled.open,
             recorder,
             buffered,
-            timer: Box::pin(sleep_until(Instant::now().into())),
+            timer: Box::pin(sleep(UNSET)),
             drain_until: None,
         }
     }
@@ -143,12 +144,14 @@ impl Relay {
             if let Err(end) = self.meet_deadlines(cx, scratch, now) {
                 return Poll::Ready(end);
             }
-            let next = self.next_deadline(now);
+            let Some(next) = self.next_deadline() else { return Poll::Pending };
             // A timer that is set too early wakes once for nothing; one set anew for each packet would cost each packet.
-            if self.timer.is_elapsed() || self.timer.deadline().into_std() > next {
-                self.timer.as_mut().reset(next.into());
+            if !self.timer.is_elapsed() && self.timer.deadline().into_std() <= next {
+                return Poll::Pending;
             }
-            ready!(self.timer.as_mut().poll(cx));
+            self.timer.as_mut().reset(next.into());
+            // Unconstrained: pending is to say that the timer wakes this task, not that its budget is used up.
+            ready!(pin!(unconstrained(self.timer.as_mut())).poll(cx));
         }
     }
 
@@ -286,14 +289,14 @@ impl Relay {
         result
     }
 
-    fn next_deadline(&self, now: Instant) -> Instant {
+    fn next_deadline(&self) -> Option<Instant> {
         let deadlines = [
             self.drain_until,
             self.write_deadline_of(Direction::FromClient),
             self.write_deadline_of(Direction::FromBroker),
             self.protocol_deadline(),
         ];
-        deadlines.into_iter().flatten().min().unwrap_or(now + MAX_TIMER)
+        deadlines.into_iter().flatten().min()
     }
 
     /// None while the client is not read through no fault of its own.
