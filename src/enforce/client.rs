@@ -66,9 +66,8 @@ impl Connection {
         id: NonZeroU16,
         acknowledgement: Acknowledgement,
     ) -> Result<(), End> {
-        let version = self.version;
         let sender = self.side_mut(super::relay::opposite(from));
-        let known = sender.exchanges.acknowledge(version, id, acknowledgement);
+        let known = sender.exchanges.acknowledge(id, acknowledgement);
         known.map_err(|violation| self.illegal(violation, from))
     }
 

@@ -148,12 +148,12 @@ impl Exchanges {
 
     /// Judges the Packet Identifier of a PUBLISH; changes nothing.
     ///
-    /// In 3.x a PUBLISH may be repeated, marked DUP, while it is not acknowledged; in 5.0 never on one connection
-    /// ([MQTT-4.4.0-1]).
+    /// A PUBLISH may be repeated, marked DUP, while it is not acknowledged. In 5.0 it should not be on one connection
+    /// ([MQTT-4.4.0-1]), and is all the same: esp-mqtt repeats after a second, EMQX after its retry interval.
     #[inline]
-    pub(super) fn sending(&self, version: Version, id: NonZeroU16, qos: QoS, dup: bool) -> Result<Sending, Violation> {
+    pub(super) fn sending(&self, id: NonZeroU16, qos: QoS, dup: bool) -> Result<Sending, Violation> {
         let Some(exchange) = self.open.get(&id.get()) else { return Ok(Sending::First) };
-        if !dup || version == Version::V50 {
+        if !dup {
             return Err(Violation::IdentifierInUse);
         }
         match (exchange.awaits, qos) {
@@ -228,36 +228,28 @@ impl Exchanges {
                 exchange.awaits = Awaits::PubComp;
                 exchange.owed = 1;
             }
-            Awaits::PubComp | Awaits::ResumedPubComp if version != Version::V50 => {
+            Awaits::PubComp | Awaits::ResumedPubComp => {
                 exchange.owed = exchange.owed.saturating_add(1);
             }
             Awaits::RefusedPubRel => {
                 self.remove(id);
                 return Ok(Release::Answer);
             }
-            Awaits::PubAck
-            | Awaits::PubRec
-            | Awaits::PubComp
-            | Awaits::ResumedPubComp
-            | Awaits::SubAck
-            | Awaits::UnsubAck => return Err(Violation::UnknownIdentifier),
+            Awaits::PubAck | Awaits::PubRec | Awaits::SubAck | Awaits::UnsubAck => {
+                return Err(Violation::UnknownIdentifier);
+            }
         }
         Ok(Release::Forward)
     }
 
     /// Judges and takes an acknowledgement by the receiver.
     #[inline]
-    pub(super) fn acknowledge(
-        &mut self,
-        version: Version,
-        id: NonZeroU16,
-        acknowledgement: Acknowledgement,
-    ) -> Result<(), Violation> {
+    pub(super) fn acknowledge(&mut self, id: NonZeroU16, acknowledgement: Acknowledgement) -> Result<(), Violation> {
         let Some(exchange) = self.open.get_mut(&id.get()) else { return self.take_late(id, acknowledgement) };
         match (acknowledgement, exchange.awaits) {
             (Acknowledgement::PubRec { failed: false }, Awaits::PubRec) => exchange.awaits = Awaits::PubRel,
             // Old brokers and clients repeat PUBREC, and every repeated PUBLISH brings one.
-            (Acknowledgement::PubRec { .. }, Awaits::PubRel | Awaits::PubComp) if version != Version::V50 => {}
+            (Acknowledgement::PubRec { failed: false }, Awaits::PubRel | Awaits::PubComp) => {}
             (Acknowledgement::PubRec { failed: true }, Awaits::PubRec)
             | (Acknowledgement::PubAck, Awaits::PubAck)
             | (Acknowledgement::PubComp, Awaits::PubComp | Awaits::ResumedPubComp)

@@ -172,10 +172,14 @@ impl Connection {
         end
     }
 
-    /// The client is not read, because the broker has not taken what came before: its silence is not its own.
+    /// The client is not read, because the broker has not taken what came before: neither its silence nor the time that
+    /// its unfinished packet takes is its own.
     pub fn client_not_read(&mut self, now: Instant) {
         if self.phase == Phase::Connected {
             self.clock = now;
+        }
+        if let Some(started) = &mut self.client.started {
+            *started = now;
         }
     }
 

@@ -135,7 +135,7 @@ impl Connection {
     fn judge(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, denial: Option<Denial<'_>>) -> Result<Step, End> {
         let head = &judged.head;
         let sending = self.sending(call.from, head)?;
-        if self.is_window_full(call.from, head) {
+        if sending == Sending::First && self.is_window_full(call.from, head) {
             return self.await_window(call);
         }
         if call.from == Direction::FromClient {
@@ -162,7 +162,7 @@ impl Connection {
     fn sending(&self, from: Direction, head: &PublishHead<'_>) -> Result<Sending, End> {
         let Some(id) = head.packet_id else { return Ok(Sending::First) };
         let side = self.side(from);
-        let sending = side.exchanges.sending(self.version, id, head.qos, head.dup);
+        let sending = side.exchanges.sending(id, head.qos, head.dup);
         sending.map_err(|violation| self.illegal(violation, from))
     }
 

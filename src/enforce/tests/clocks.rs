@@ -118,6 +118,22 @@ fn a_large_publish_has_its_own_deadline() {
     world.later(2 * SECOND).tick().ended("packet_deadline", "client", &disconnect(0x83));
 }
 
+#[test]
+fn a_large_publish_that_a_slow_broker_holds_up_is_not_late() {
+    for v in VERSIONS {
+        let terms = Terms { packet_deadline: 10 * SECOND, stream_threshold_bytes: 100, ..terms() };
+        let mut world = world(v, 5, terms, &[]);
+        world.client(&publish(v, "a", QoS::Zero, 0, &[b'x'; 500])[..200]);
+        for _ in 0..5 {
+            let now = world.later(8 * SECOND).now;
+            world.connection.client_not_read(now);
+            world.tick();
+            assert_eq!(world.end, None);
+        }
+        world.later(10 * SECOND).tick().ended("packet_deadline", "client", &told(v, 0x83));
+    }
+}
+
 /// A broker that is read no faster than its client takes it is not slow.
 #[test]
 fn a_large_delivery_may_take_as_long_as_its_client_but_not_stop() {

@@ -97,15 +97,15 @@ fn an_identifier_in_use_is_not_used_again() {
 }
 
 #[test]
-fn before_5_0_a_marked_repeat_passes_and_brings_its_own_acknowledgement() {
-    for v in [Version::V31, Version::V311] {
+fn a_marked_repeat_passes_and_brings_its_own_acknowledgement() {
+    for v in VERSIONS {
         let one = publish(v, "a", QoS::One, 1, b"x");
         let mut world = World::connected(v);
         world.client_passes(&one).client_passes(&dup(one.clone())).broker_passes(&ack(v, PubAck, 1));
         assert!(world.connection.is_quiet());
         // The identifier is free again, though the repeat's acknowledgement is still to come.
         world.client_passes(&one).broker_passes(&ack(v, PubAck, 1)).broker_passes(&ack(v, PubAck, 1));
-        world.broker(&ack(v, PubAck, 1)).ended("unknown_identifier", "broker", &[]);
+        world.broker(&ack(v, PubAck, 1)).ended("unknown_identifier", "broker", &told(v, 0x80));
 
         let two = publish(v, "a", QoS::Two, 1, b"x");
         let mut world = World::connected(v);
@@ -114,20 +114,17 @@ fn before_5_0_a_marked_repeat_passes_and_brings_its_own_acknowledgement() {
         world.client_passes(&ack(v, PubRec, 1)).broker_passes(&ack(v, PubRel, 1));
         world.client_passes(&ack(v, PubComp, 1)).client_passes(&ack(v, PubComp, 1));
         assert!(world.connection.is_quiet());
-        world.client(&ack(v, PubComp, 1)).ended("unknown_identifier", "client", &[]);
+        world.client(&ack(v, PubComp, 1)).ended("unknown_identifier", "client", &told(v, 0x82));
     }
 }
 
 #[test]
-fn in_5_0_nothing_is_repeated_on_one_connection() {
+fn a_marked_repeat_takes_nothing_from_the_receive_maximum() {
     let v = Version::V50;
     let one = publish(v, "a", QoS::One, 1, b"x");
-    let mut world = World::connected(v);
-    world.client_passes(&one).client(&dup(one.clone())).ended("identifier_in_use", "client", &disconnect(0x82));
-    let two = publish(v, "a", QoS::Two, 1, b"x");
-    let mut world = World::connected(v);
-    world.client_passes(&two).broker_passes(&ack(v, PubRec, 1)).broker(&ack(v, PubRec, 1));
-    world.ended("unknown_identifier", "broker", &disconnect(0x80));
+    let mut world = World::connected_with(v, Terms { receive_maximum: 1, ..terms() }, &[], &[]);
+    world.client_passes(&one).client_passes(&dup(one.clone()));
+    world.broker_passes(&ack(v, PubAck, 1)).broker_passes(&ack(v, PubAck, 1)).client_passes(&one);
 }
 
 #[test]
