@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::ClientHandshake;
 use tungstenite::{Bytes, Message};
@@ -214,4 +215,20 @@ fn what_is_sent_arrives_as_binary_messages() {
     let mut out = Vec::new();
     server.close(&mut out);
     assert_eq!(out, b"\x88\x02\x03\xe8");
+}
+
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let payload = || prop::collection::vec(any::<u8>(), 0..300);
+    let first = prop_oneof![6 => Just(0x82_u8), 2 => Just(0x02), 3 => Just(0x80), 1 => Just(0x89), 1 => any::<u8>()];
+    let one = prop_oneof![9 => (first, payload()).prop_map(|(first, payload)| frame(first, &payload)), 1 => payload()];
+    prop::collection::vec(one, 0..6).prop_map(|frames| frames.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_in_any_cut_come_to_the_same(bytes in frames(), cut in 1..40_usize) {
+        let told = |fed: Fed| (fed.plain, fed.closed, fed.answer, fed.fault.map(|fault| fault.to_string()));
+        let whole = told(feed(&mut open(512).0, &bytes, usize::MAX));
+        prop_assert_eq!(told(feed(&mut open(512).0, &bytes, cut)), whole);
+    }
 }
