@@ -103,14 +103,17 @@ fn the_audit_file_and_the_metrics_tell_the_same_story() {
     gateway.wait_metric("tidegate_connections_refused_total", &["listener=\"ipv6\""], 3.0);
     drop(crowd);
     gateway.wait_metric("tidegate_connections_open", &[], 0.0);
+    let ends = ["listener", "cause", "blame"];
     let (page, lines) = wait_for("every record to be written", || {
         let (_, page) = gateway.get("/metrics")?;
         let lines = gateway.audit();
         let written = gateway.metric("tidegate_audit_events_written_total", &[]);
-        (gateway.connections_open() <= 0.0 && counted_as(lines.len(), written)).then_some((page, lines))
+        // Records gather for some milliseconds before they are written: as many as the page had counted must be there.
+        let ended = total(&counted(&page, "tidegate_connections_ended_total", &ends));
+        let is_whole = total(&recorded(&lines, "ended", &ends)) == ended && counted_as(lines.len(), written);
+        (gateway.connections_open() <= 0.0 && is_whole).then_some((page, lines))
     });
 
-    let ends = ["listener", "cause", "blame"];
     let ended = recorded(&lines, "ended", &ends);
     assert_eq!(ended, counted(&page, "tidegate_connections_ended_total", &ends));
     let failures = ["listener", "reason"];
