@@ -39,7 +39,10 @@ pub(super) const FIELDS: [(&str, &str); 27] = [
     ("reason", "Why; see below."),
     ("cause", "Why the connection ended; see below."),
     ("blame", "Whose doing it was: `client`, `broker` or `gateway`."),
-    ("statement", "The clause of the standard that was broken."),
+    (
+        "statement",
+        "The clause of the standard that was broken; `limit` where a limit of `[limits]` was, alone or before a clause.",
+    ),
     ("rule", "Id of the rule or limit that decided."),
     ("policy", "Version of the policy in force."),
     ("duration_ms", "From accept to the end, in milliseconds."),
@@ -48,6 +51,49 @@ pub(super) const FIELDS: [(&str, &str); 27] = [
     ("broker_packets", "Control Packets received from the broker."),
     ("broker_bytes", "Their bytes."),
     ("cut", "Names of the fields whose text was too long and is cut, with commas between them."),
+];
+
+/// Every `reason` of `not_accepted`.
+const NOT_ACCEPTED: [&str; 7] = [
+    "max_connections",
+    "max_half_open",
+    "listener_max_connections",
+    "listener_max_half_open",
+    "max_connections_per_address",
+    "max_half_open_per_address",
+    "max_connections_per_prefix",
+];
+
+/// Every `reason` of `handshake_failed`, and what it means.
+const HANDSHAKE_FAILED: [(&str, &str); 25] = [
+    ("not_tls", "The first bytes were no TLS: a client without TLS on a port with it."),
+    ("malformed", "TLS, but not as its standard has it."),
+    ("decrypt", "A record did not decrypt, or a signature did not verify: a key that is not the certificate's."),
+    ("protocol_version", "No TLS version in common; see `min_version`."),
+    ("no_cipher", "No cipher suite, key exchange group or signature scheme in common."),
+    ("alpn", "No application protocol in common; see `alpn`."),
+    ("no_certificate", "The client showed no certificate where one is required."),
+    ("bad_certificate", "The client's certificate can't be read, is badly signed, or uses what is not supported."),
+    ("unknown_ca", "The issuer of the client's certificate is not in `client_ca`."),
+    ("expired", "The client's certificate is past its end."),
+    ("not_yet_valid", "The client's certificate is before its beginning: often a wrong clock."),
+    ("revoked", "The client's certificate is on a revocation list."),
+    ("revocation_unknown", "No revocation list says anything of the issuer of the client's certificate."),
+    ("revocation_list_expired", "The revocation list is past its next update."),
+    ("wrong_name", "A certificate is not for the name that was dialled."),
+    ("wrong_purpose", "The certificate is not for clients, such as a server's."),
+    (
+        "peer_refused_certificate",
+        "The client refused the gateway's certificate: it does not trust the issuer, or dialled another name.",
+    ),
+    ("peer_alert", "The client ended the handshake with another alert."),
+    ("internal", "The fault is the gateway's."),
+    ("websocket_upgrade", "No request to upgrade to WebSocket with the right path and the subprotocol `mqtt`."),
+    ("websocket_frame", "A WebSocket frame was malformed or too large."),
+    ("websocket_text", "A WebSocket frame held text."),
+    ("timeout", "The deadline `tls_handshake` passed."),
+    ("closed", "The client closed."),
+    ("io", "The connection broke."),
 ];
 
 const HEAD: &str = "\
@@ -84,9 +130,11 @@ pub fn reference() -> String {
     table(&mut page, "Events", ["event", "when"], EVENTS);
     table(&mut page, "Fields, in their order", ["field", "what"], FIELDS);
     let _ = writeln!(page, "## Reasons\n");
+    list(&mut page, "Of `not_accepted`, the limit that was reached", NOT_ACCEPTED);
     list(&mut page, "Of `refused`", Reason::ALL.map(Reason::label));
     list(&mut page, "Of `rewritten`", Rewrite::ALL.map(Rewrite::label));
     let _ = writeln!(page);
+    table(&mut page, "Reasons of `handshake_failed`", ["reason", "what"], HANDSHAKE_FAILED);
     table(&mut page, "Causes", ["cause", "what"], causes().iter().map(|cause| (cause.label(), meaning(cause))));
     let _ = writeln!(page, "- For a refused CONNECT and, in 3.1, a refused Topic Filter: the reason, as of `refused`.");
     list(&mut page, "For a Protocol Error", Violation::ALL.map(Violation::label));

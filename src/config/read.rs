@@ -156,6 +156,15 @@ impl Reading {
         self.report(problem);
     }
 
+    /// One table where a list of them belongs.
+    pub(super) fn table_for_list(&mut self, given: &Given<'_>, expects: &str) {
+        let problem = self
+            .at(problem::Kind::WrongType, &given.span, format!("`{}` has the wrong type", given.key))
+            .label(format!("found a table, expected {expects}"))
+            .help("each table of a list has two brackets on both sides, as in `[[listener]]`");
+        self.report(problem);
+    }
+
     /// A value that is not what it should be.
     pub(super) fn invalid(&mut self, given: &Given<'_>, expects: &str, help: &str) {
         let found = self.text(&given.span);
@@ -237,6 +246,8 @@ impl<'r> Entries<'r> {
     fn hint(&self, name: &str) -> String {
         match nearest(name, self.known.iter().copied()) {
             Some(known) => format!("did you mean `{known}`?"),
+            // The one key that is in no table, and in TOML all that follows a table's head is in it.
+            None if name == "policies" => "it stands at the top of `gateway.toml`, before the first table".to_owned(),
             None => format!("keys here: {}", listed(self.known.iter().copied())),
         }
     }

@@ -128,7 +128,7 @@ pub(super) const TLS_HANDSHAKES: Family = counter(
 );
 pub(super) const TLS_HANDSHAKE_FAILURES: Family = counter(
     "tidegate_tls_handshake_failures_total",
-    &[LISTENER, program("reason", "why")],
+    &[LISTENER, program("reason", "why, the reasons of `handshake_failed` in audit.md")],
     "TLS handshakes with clients, and WebSocket upgrades, that failed or ran out of time.",
 );
 pub(super) const TLS_HANDSHAKE_SECONDS: Family = Family {

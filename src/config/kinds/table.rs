@@ -80,7 +80,11 @@ impl<K: Kind> Kind for List<K> {
 
     fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<Self::Value> {
         let DeValue::Array(array) = given.value else {
-            reading.wrong_type(given, &self.expects());
+            if given.value.is_table() && !self.kind.keys().is_empty() {
+                reading.table_for_list(given, &self.expects());
+            } else {
+                reading.wrong_type(given, &self.expects());
+            }
             return None;
         };
         if !self.count.contains(&array.len()) {
