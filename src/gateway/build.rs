@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
@@ -107,6 +107,7 @@ fn upstream(broker: &config::Broker, metrics: &Metrics, health: &Health) -> Resu
             },
             metrics: metrics.server(&name, &address)?,
             reachability: health.server(&name, &address),
+            lost: AtomicBool::new(false),
             address,
         });
     }

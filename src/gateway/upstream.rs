@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
@@ -41,6 +41,8 @@ pub(super) struct Server {
     pub(super) name: Option<ServerName<'static>>,
     pub(super) metrics: Arc<ServerMetrics>,
     pub(super) reachability: Option<Reachability>,
+    /// The last dial failed, and the log says so.
+    pub(super) lost: AtomicBool,
 }
 
 /// A connection to a broker, ready for its CONNECT.
@@ -55,7 +57,7 @@ pub(super) struct Dialled {
 pub(super) enum DialError {
     #[error("no server answered in time")]
     Timeout,
-    #[error("connection refused or lost")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     #[error("the server closed during the handshake")]
     Closed,
@@ -89,18 +91,28 @@ impl From<TransportError> for DialError {
 }
 
 impl Server {
-    fn reached(&self) -> Open {
+    fn reached(&self, broker: &str) -> Open {
+        if self.lost.swap(false, Ordering::Relaxed) {
+            tracing::info!(broker, server = %self.address, "the broker is reached again");
+        }
         if let Some(reachability) = &self.reachability {
             reachability.up();
         }
         self.metrics.dialled()
     }
 
-    fn failed(&self, error: &DialError) {
+    /// Said once, until a dial succeeds: each client that dials meanwhile has its line in the audit file.
+    fn failed(&self, broker: &str, error: &DialError) {
+        let reason = error.label();
+        if self.lost.swap(true, Ordering::Relaxed) {
+            tracing::debug!(broker, server = %self.address, reason, %error, "dial failed again");
+        } else {
+            tracing::warn!(broker, server = %self.address, reason, %error, "can't reach the broker");
+        }
         if let Some(reachability) = &self.reachability {
             reachability.down(Instant::now());
         }
-        self.metrics.dial_failed(error.label());
+        self.metrics.dial_failed(reason);
     }
 }
 
@@ -126,12 +138,11 @@ impl Upstream {
             match outcome.unwrap_or(Err(DialError::Timeout)) {
                 Ok(transport) => {
                     self.preferred.store(index, Ordering::Relaxed);
-                    let open = server.reached();
+                    let open = server.reached(&self.name);
                     return Ok(Dialled { transport, metrics: Arc::clone(&server.metrics), open });
                 }
                 Err(error) => {
-                    server.failed(&error);
-                    tracing::debug!(broker = %self.name, server = %server.address, reason = error.label(), "dial failed");
+                    server.failed(&self.name, &error);
                     failure = error;
                 }
             }

@@ -25,6 +25,11 @@ fn a_broker_that_is_away_at_start_is_said_in_connack_and_found_once_it_comes() {
     let _broker = Mosquitto::start_on(port);
     is_served(&gateway, "later");
     assert!(gateway.process.has_ended().is_none());
+    // The log says each once, and why.
+    let log = gateway.process.log();
+    let said = |words: &str| log.lines().filter(|line| line.contains(words)).count();
+    assert_eq!((said("can't reach the broker"), said("the broker is reached again")), (1, 1), "{log}");
+    assert_eq!(said("Connection refused"), 1, "{log}");
 }
 
 #[test]
