@@ -66,7 +66,7 @@ impl Connection {
         id: NonZeroU16,
         acknowledgement: Acknowledgement,
     ) -> Result<(), End> {
-        let sender = self.side_mut(super::relay::opposite(from));
+        let sender = self.side_mut(from.opposite());
         let known = sender.exchanges.acknowledge(id, acknowledgement);
         known.map_err(|violation| self.illegal(violation, from))
     }

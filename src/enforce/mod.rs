@@ -151,25 +151,19 @@ impl Connection {
             Direction::FromClient => Cause::ClientLost,
             Direction::FromBroker => Cause::BrokerLost,
         };
-        let end = End::new(cause, side.into());
-        self.farewell(&end, &mut out.back);
-        end
+        self.ended(End::new(cause, side.into()), out)
     }
 
     /// The peer on this side broke what carries MQTT. `out.back` is for the client.
     #[must_use]
     pub fn broken(&mut self, side: Direction, cause: Cause, out: &mut Output) -> End {
-        let end = End::new(cause, side.into());
-        self.farewell(&end, &mut out.back);
-        end
+        self.ended(End::new(cause, side.into()), out)
     }
 
     /// The peer on this side takes nothing of what is written to it. `out.back` is for the client.
     #[must_use]
     pub fn stalled(&mut self, side: Direction, out: &mut Output) -> End {
-        let end = End::new(Cause::WriteDeadline, side.into());
-        self.farewell(&end, &mut out.back);
-        end
+        self.ended(End::new(Cause::WriteDeadline, side.into()), out)
     }
 
     /// The client is not read, because the broker has not taken what came before: neither its silence nor the time that
@@ -209,7 +203,11 @@ impl Connection {
             | Cause::ShutDown
             | Cause::Overload => Blame::Gateway,
         };
-        let end = End::new(cause, blame);
+        self.ended(End::new(cause, blame), out)
+    }
+
+    /// An end without an input: its last packet is for the client.
+    fn ended(&self, end: End, out: &mut Output) -> End {
         self.farewell(&end, &mut out.back);
         end
     }

@@ -330,7 +330,7 @@ impl Connection {
 
     /// Whether a packet of so many bytes is more than this peer takes.
     pub(super) fn is_too_large(&self, to: Direction, bytes: usize) -> bool {
-        let max = self.side(super::relay::opposite(to)).max_packet_bytes;
+        let max = self.side(to.opposite()).max_packet_bytes;
         bytes > usize::try_from(max).unwrap_or(usize::MAX)
     }
 

@@ -244,13 +244,13 @@ impl Connection {
     /// A PUBLISH has passed through: what waited for it follows.
     fn through(&mut self, call: &mut Call<'_>) {
         self.side_mut(call.from).inside = Inside::Nothing;
-        let waiting = std::mem::take(&mut self.side_mut(opposite(call.from)).waiting);
+        let waiting = std::mem::take(&mut self.side_mut(call.from.opposite()).waiting);
         call.out.onward.make(|bytes| bytes.extend_from_slice(&waiting));
     }
 
     /// Writes a packet of the gateway's making to the sender, now or once the packet that it is receiving is through.
     pub(super) fn answer(&mut self, call: &mut Call<'_>, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.side(opposite(call.from)).is_forwarding() {
+        if self.side(call.from.opposite()).is_forwarding() {
             write(&mut self.side_mut(call.from).waiting);
         } else {
             write(&mut call.out.back);
@@ -284,13 +284,5 @@ pub(super) fn lenient(limits: &Limits) -> Limits {
         max_user_properties: usize::MAX,
         refuse_control_characters: false,
         ..limits.clone()
-    }
-}
-
-/// The other peer.
-pub(super) const fn opposite(direction: Direction) -> Direction {
-    match direction {
-        Direction::FromClient => Direction::FromBroker,
-        Direction::FromBroker => Direction::FromClient,
     }
 }

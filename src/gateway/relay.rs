@@ -181,7 +181,7 @@ impl Relay {
         scratch: &mut Scratch,
         now: Instant,
     ) -> Poll<Result<(), End>> {
-        if self.side(opposite(from)).transport.unsent_bytes() > 0 {
+        if self.side(from.opposite()).transport.unsent_bytes() > 0 {
             return Poll::Pending;
         }
         let side = self.side(from);
@@ -205,9 +205,9 @@ impl Relay {
         now: Instant,
     ) -> Result<(), End> {
         self.judge(from, input, cx, scratch, now)?;
-        let other = self.side(opposite(from));
+        let other = self.side(from.opposite());
         if std::mem::take(&mut other.hold) {
-            self.judge(opposite(from), Input::Wire(0), cx, scratch, now)?;
+            self.judge(from.opposite(), Input::Wire(0), cx, scratch, now)?;
         }
         Ok(())
     }
@@ -266,7 +266,7 @@ impl Relay {
             side.tail = tail.split_off(received.consumed);
         }
         if let Err(error) = passed {
-            return Err(self.lose(opposite(from), Some(&error), cx, scratch));
+            return Err(self.lose(from.opposite(), Some(&error), cx, scratch));
         }
         answered.map_err(|error| self.lose(from, Some(&error), cx, scratch))
     }
@@ -368,12 +368,5 @@ impl Relay {
             Direction::FromClient => &mut self.client,
             Direction::FromBroker => &mut self.broker,
         }
-    }
-}
-
-fn opposite(side: Direction) -> Direction {
-    match side {
-        Direction::FromClient => Direction::FromBroker,
-        Direction::FromBroker => Direction::FromClient,
     }
 }

@@ -35,6 +35,17 @@ pub enum Direction {
     FromBroker,
 }
 
+impl Direction {
+    /// That of the other peer.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::FromClient => Self::FromBroker,
+            Self::FromBroker => Self::FromClient,
+        }
+    }
+}
+
 /// Bounds on what one packet may hold. Every one is finite; the defaults are what `docs/configuration.md` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
