@@ -53,6 +53,7 @@ fn rendered() -> String {
     listener.refused("max_connections");
     listener.handshake(true, true, Duration::from_millis(2));
     listener.handshake_failed("expired");
+    listener.stale_lists(1);
     server.dial_failed("timeout");
     let malformed = Cause::Malformed(DecodeError::NullCharacter);
     metrics.ended(&listener, Some(&server), &End::new(malformed, Blame::Broker));

@@ -53,9 +53,11 @@ fn file_of_error(error: &TlsError) -> Option<&Path> {
 fn file_of_warning(warning: &Warning) -> Option<&Path> {
     match warning {
         Warning::ExpiresSoon { file, .. }
+        | Warning::Expired { file, .. }
         | Warning::CaExpired { file, .. }
         | Warning::RevocationListUnverified { file, .. }
         | Warning::RevocationListExpiresSoon { file, .. }
+        | Warning::RevocationListStale { file, .. }
         | Warning::NameNotCovered { file, .. }
         | Warning::KeyReadableByAll { file } => Some(file),
         Warning::NoRevocationListFor { .. } => None,

@@ -86,12 +86,43 @@ pub struct ServerTls {
     pub clients: ClientAuth,
     /// Certificate revocation lists for client certificates, PEM or DER.
     pub crl: Vec<PathBuf>,
+    /// What becomes of those lists when they are old.
+    pub revocation: Revocation,
     /// Protocols offered by ALPN, most wanted first; empty offers none.
     pub alpn: Vec<String>,
     /// The oldest TLS version that is spoken.
     pub min_version: TlsVersion,
     /// Whether sessions may be resumed.
     pub resumption: bool,
+}
+
+/// What becomes of revocation lists when they are old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// What a list past its next update does.
+    pub on_stale: OnStale,
+    /// How long before its next update a list is warned of.
+    pub notice: Duration,
+}
+
+impl Default for Revocation {
+    fn default() -> Self {
+        Self { on_stale: OnStale::Deny, notice: seconds(86_400) }
+    }
+}
+
+/// What a revocation list past its next update does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStale {
+    /// It refuses every certificate of its issuer.
+    #[default]
+    Deny,
+    /// It refuses the certificates that are on it, as before.
+    Allow,
+}
+
+impl Words for OnStale {
+    const WORDS: &'static [(&'static str, Self)] = &[("deny", Self::Deny), ("allow", Self::Allow)];
 }
 
 /// A certificate chain and its private key.

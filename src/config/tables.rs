@@ -9,7 +9,9 @@ use super::kinds::{
     protocol, required, required_list, seconds, server, server_name, table, word,
 };
 use super::read::{Located, settings};
-use super::settings::{Admin, Deadlines, KeepAlive, Limits, Log, OnFull, Server, Tcp, TlsVersion, WebSocket};
+use super::settings::{
+    Admin, Deadlines, KeepAlive, Limits, Log, OnFull, OnStale, Revocation, Server, Tcp, TlsVersion, WebSocket,
+};
 use crate::mqtt::Version;
 
 settings! {
@@ -81,12 +83,24 @@ settings! {
         client_ca: Option<Located<PathBuf>> = None, optional(File);
         /// Files with certificate revocation lists for client certificates.
         crl: Vec<Located<PathBuf>> = Vec::new(), list(File, 0..=64);
+        /// What becomes of those lists when they are old.
+        revocation: RevocationTable = RevocationTable::default(), table();
         /// Protocols offered by ALPN, most wanted first, such as `mqtt`; an empty list offers none.
         alpn: Vec<Located<String>> = Vec::new(), list(protocol(), 0..=16);
         /// The oldest TLS version that is spoken.
         min_version: TlsVersion = TlsVersion::V12, word();
         /// Let clients resume a session, which spares most of a handshake.
         resumption: bool = true, Flag;
+    }
+}
+
+settings! {
+    /// What becomes of revocation lists when they are old.
+    pub(super) struct RevocationTable {
+        /// What a list past its next update does: `deny` refuses every certificate of its issuer, and at start and reload is an error; `allow` goes on refusing those that are on it, and warns. A certificate of whose issuer there is no list is refused in either case.
+        on_stale: Option<Located<OnStale>> = Some(Located { value: OnStale::Deny, span: 0..0 }), optional(word());
+        /// How long before the next update of a list the log warns of it.
+        notice: Duration = Revocation::default().notice, duration(seconds(0)..=seconds(90 * 86_400));
     }
 }
 

@@ -60,6 +60,8 @@ pub(super) const VERSIONS: [&str; 3] = ["3.1", "3.1.1", "5.0"];
 pub(super) const DIRECTIONS: [&str; 2] = ["from_client", "from_broker"];
 pub(super) const TLS_VERSIONS: [&str; 2] = ["1.2", "1.3"];
 pub(super) const RESUMED: [&str; 2] = ["false", "true"];
+pub(super) const RELOAD_OUTCOMES: [&str; 2] = ["applied", "refused"];
+pub(super) const REJUDGED_OUTCOMES: [&str; 2] = ["kept", "ended"];
 
 const BLAMES: [&str; 3] = ["client", "broker", "gateway"];
 
@@ -196,6 +198,28 @@ pub(super) const CERTIFICATE_EXPIRY: Family = gauge(
     ],
     "Unix time at which the first certificate (or revocation list) of this kind expires.",
 );
+pub(super) const REVOCATION_LISTS_STALE: Family =
+    gauge("tidegate_revocation_lists_stale", &[LISTENER], "Revocation lists that are past their next update.");
+pub(super) const RELOADS: Family = counter(
+    "tidegate_reloads_total",
+    &[closed("outcome", &RELOAD_OUTCOMES)],
+    "Reloads of settings, policies, certificates and lists, asked for by signal or by a changed file.",
+);
+pub(super) const RELOAD_LAST_SUCCESS: Family = gauge(
+    "tidegate_reload_last_success_timestamp_seconds",
+    &[],
+    "Unix time at which what is in force was read: at start, or by the last reload that was applied.",
+);
+pub(super) const RELOAD_REFUSED: Family = gauge(
+    "tidegate_reload_refused",
+    &[],
+    "1 while the last reload was refused: what is in force is older than what is on disk.",
+);
+pub(super) const REJUDGED: Family = counter(
+    "tidegate_connections_rejudged_total",
+    &[closed("outcome", &REJUDGED_OUTCOMES)],
+    "Live connections judged again after a reload, or because a revocation list went stale.",
+);
 pub(super) const AUDIT_WRITTEN: Family =
     counter("tidegate_audit_events_written_total", &[], "Audit events written to their sink.");
 pub(super) const AUDIT_DROPPED: Family =
@@ -216,7 +240,7 @@ pub(super) const PROCESS_MAX_FDS: Family = gauge("process_max_fds", &[], "Limit 
 pub(super) const PROCESS_THREADS: Family = gauge("process_threads", &[], "Threads of the process (Linux).");
 
 /// Every family, in the order of the reference.
-pub(super) const ALL: [&Family; 34] = [
+pub(super) const ALL: [&Family; 39] = [
     &CONNECTIONS_OPEN,
     &CONNECTIONS_HALF_OPEN,
     &CONNECTIONS,
@@ -228,6 +252,11 @@ pub(super) const ALL: [&Family; 34] = [
     &TLS_HANDSHAKE_FAILURES,
     &TLS_HANDSHAKE_SECONDS,
     &CERTIFICATE_EXPIRY,
+    &REVOCATION_LISTS_STALE,
+    &RELOADS,
+    &RELOAD_LAST_SUCCESS,
+    &RELOAD_REFUSED,
+    &REJUDGED,
     &PACKETS,
     &PACKET_BYTES,
     &REFUSALS,

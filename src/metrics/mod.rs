@@ -6,6 +6,7 @@
 //! wake-up.
 
 mod family;
+mod lifecycle;
 mod process;
 mod reading;
 mod reference;
@@ -20,6 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
 pub use family::{AcceptError, CertificateKind, Side};
+pub use lifecycle::ReloadMetrics;
 pub use reference::reference;
 pub use series::{ListenerMetrics, Open, ServerMetrics};
 
@@ -79,6 +81,7 @@ pub struct Metrics {
     broker_faults: IntCounterVec,
     certificate_expiry: IntGaugeVec,
     judge_seconds: Histogram,
+    reloads: ReloadMetrics,
 }
 
 impl Metrics {
@@ -110,6 +113,7 @@ impl Metrics {
             broker_faults: counters(&registry, &family::BROKER_FAULTS)?,
             certificate_expiry: gauges(&registry, &family::CERTIFICATE_EXPIRY)?,
             judge_seconds: histogram(&registry, &family::JUDGE_SECONDS)?.get_metric_with_label_values::<&str>(&[])?,
+            reloads: ReloadMetrics::new(&registry)?,
             listeners: by_listener,
             servers: by_server,
             registry,
@@ -131,6 +135,11 @@ impl Metrics {
     pub fn server(&self, broker: &str, server: &str) -> Result<Arc<ServerMetrics>, MetricsError> {
         let key = (broker.to_owned(), server.to_owned());
         self.servers.get(&key).cloned().ok_or_else(|| MetricsError::Unknown(format!("{broker} {server}")))
+    }
+
+    /// What is counted of reloads.
+    pub fn reloads(&self) -> &ReloadMetrics {
+        &self.reloads
     }
 
     /// Adds packets that one connection received; call it once per wake-up.

@@ -95,6 +95,13 @@ impl ListenerMetrics {
         add(&self.families.handshake_failures, &[&self.name, reason]);
     }
 
+    /// So many of its revocation lists are past their next update.
+    pub fn stale_lists(&self, lists: usize) {
+        if let Ok(gauge) = self.families.stale_lists.get_metric_with_label_values(&[&self.name]) {
+            gauge.set(i64::try_from(lists).unwrap_or(i64::MAX));
+        }
+    }
+
     /// A call of accept failed.
     pub fn accept_failed(&self, error: &std::io::Error) -> AcceptError {
         let kind = AcceptError::of(error);
@@ -151,6 +158,7 @@ pub(super) struct ListenerFamilies {
     handshakes: IntCounterVec,
     handshake_failures: IntCounterVec,
     handshake_seconds: HistogramVec,
+    stale_lists: IntGaugeVec,
 }
 
 impl ListenerFamilies {
@@ -166,6 +174,7 @@ impl ListenerFamilies {
             handshakes: counters(registry, &family::TLS_HANDSHAKES)?,
             handshake_failures: counters(registry, &family::TLS_HANDSHAKE_FAILURES)?,
             handshake_seconds: histogram(registry, &family::TLS_HANDSHAKE_SECONDS)?,
+            stale_lists: gauges(registry, &family::REVOCATION_LISTS_STALE)?,
         })
     }
 

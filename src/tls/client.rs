@@ -10,7 +10,8 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::MinVersion;
 use super::error::{Moment, TlsError, Warning};
-use super::files::{self, Expiry, ExpiryKind};
+use super::expiry::Expiry;
+use super::files;
 use super::provider;
 use super::trust;
 use crate::config::BrokerTls;
@@ -93,7 +94,7 @@ impl ClientSettings {
         let identity = self.identity.as_ref().and_then(|(certificate, key)| {
             let own =
                 files::own(&provider, certificate, key, now, &mut warnings).map_err(|error| errors.push(error)).ok()?;
-            expiries.push(Expiry { kind: ExpiryKind::Certificate, file: certificate.clone(), at: own.not_after });
+            expiries.push(own.expiry);
             Some(own.key)
         });
         let name = self.server_name.as_deref().map(server_name).transpose().unwrap_or_else(|error| {

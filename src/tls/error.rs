@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::config::OnStale;
+
 /// Why TLS settings can't be put to use.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TlsError {
@@ -142,12 +144,30 @@ pub enum Warning {
         /// The CA that it names.
         issuer: Box<str>,
     },
-    /// A revocation list's next update is less than a day away; from then on no client certificate is accepted.
+    /// A certificate has ended while the gateway runs on it.
+    Expired {
+        /// Its file.
+        file: PathBuf,
+        /// When.
+        not_after: Moment,
+    },
+    /// A revocation list's next update is near.
     RevocationListExpiresSoon {
         /// Its file.
         file: PathBuf,
         /// When.
         next_update: Moment,
+        /// What it does from then on.
+        on_stale: OnStale,
+    },
+    /// A revocation list's next update is over.
+    RevocationListStale {
+        /// Its file.
+        file: PathBuf,
+        /// Since when.
+        next_update: Moment,
+        /// What it does.
+        on_stale: OnStale,
     },
     /// A client CA has no revocation list while others have: its clients are refused.
     NoRevocationListFor {
@@ -182,11 +202,23 @@ impl fmt::Display for Warning {
                 "`{}`: issued by `{issuer}`, which is not among the client CAs: its signature can't be checked now",
                 file.display()
             ),
-            Self::RevocationListExpiresSoon { file, next_update } => write!(
-                f,
-                "`{}`: the revocation list expires at {next_update}; then no client certificate is accepted",
-                file.display()
-            ),
+            Self::Expired { file, not_after } => {
+                write!(f, "`{}`: the certificate expired at {not_after}", file.display())
+            }
+            Self::RevocationListExpiresSoon { file, next_update, on_stale } => {
+                let then = match on_stale {
+                    OnStale::Deny => "then no certificate of its issuer is accepted",
+                    OnStale::Allow => "then who is revoked later is let in",
+                };
+                write!(f, "`{}`: the revocation list expires at {next_update}; {then}", file.display())
+            }
+            Self::RevocationListStale { file, next_update, on_stale } => {
+                let now = match on_stale {
+                    OnStale::Deny => "no certificate of its issuer is accepted",
+                    OnStale::Allow => "who was revoked since is let in",
+                };
+                write!(f, "`{}`: the revocation list expired at {next_update}; {now}", file.display())
+            }
             Self::NoRevocationListFor { issuer } => {
                 write!(f, "client CA `{issuer}` has no revocation list: certificates that it issued are refused")
             }
@@ -208,10 +240,6 @@ impl Moment {
     /// The moment of `time`, to the second.
     pub fn of(time: std::time::SystemTime) -> Self {
         Self(OffsetDateTime::from(time).unix_timestamp())
-    }
-
-    pub(super) fn minus_days(self, days: i64) -> Self {
-        Self(self.0.saturating_sub(days * 86_400))
     }
 }
 

@@ -1,7 +1,7 @@
 //! PEM files to certificates, keys and lists, each problem with the file's name.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
@@ -12,9 +12,8 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
 use super::error::{Moment, Problem, TlsError, Warning};
+use super::expiry::{Expiry, ExpiryKind};
 
-/// Notice given of a certificate's end.
-pub(super) const NOTICE_DAYS: i64 = 30;
 /// First byte of every DER SEQUENCE.
 const DER_SEQUENCE: u8 = 0x30;
 
@@ -67,7 +66,7 @@ pub(super) struct Own {
     pub(super) key: Arc<CertifiedKey>,
     /// DNS names among its Subject Alternative Names, in lower case.
     pub(super) names: Vec<Box<str>>,
-    pub(super) not_after: Moment,
+    pub(super) expiry: Expiry,
 }
 
 /// Load a certificate of ours: the key must be its own, and its time must be now.
@@ -97,13 +96,12 @@ pub(super) fn own(
     if now < not_before {
         return Err(TlsError::file(certificate, Problem::NotYetValid(not_before)));
     }
-    if now > not_after.minus_days(NOTICE_DAYS) {
-        warnings.push(Warning::ExpiresSoon { file: certificate.to_owned(), not_after });
-    }
+    let expiry = Expiry::certificate(ExpiryKind::Certificate, certificate.to_owned(), not_after);
+    warnings.extend(expiry.warning(now));
     if readable_by_all(key) {
         warnings.push(Warning::KeyReadableByAll { file: key.to_owned() });
     }
-    Ok(Own { key: Arc::new(certified), names, not_after })
+    Ok(Own { key: Arc::new(certified), names, expiry })
 }
 
 type Description = (Vec<Box<str>>, Moment, Moment);
@@ -131,26 +129,4 @@ fn readable_by_all(file: &Path) -> bool {
 #[cfg(not(unix))]
 fn readable_by_all(_: &Path) -> bool {
     false
-}
-
-/// What ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExpiryKind {
-    /// A certificate of the gateway's own.
-    Certificate,
-    /// A CA that it trusts; one entry for each of a bundle.
-    Authority,
-    /// A revocation list.
-    RevocationList,
-}
-
-/// When something that the gateway lives on ends; for metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expiry {
-    /// What it is.
-    pub kind: ExpiryKind,
-    /// The file.
-    pub file: PathBuf,
-    /// The certificate's end, or the revocation list's next update.
-    pub at: Moment,
 }

@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod error;
+pub mod expiry;
 pub mod failure;
 mod files;
 mod name;

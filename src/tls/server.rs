@@ -13,12 +13,12 @@ use rustls::{RootCertStore, ServerConfig};
 
 use super::MinVersion;
 use super::error::{Moment, TlsError, Warning};
+pub use super::expiry::{Expiry, ExpiryKind};
 use super::files;
-pub use super::files::{Expiry, ExpiryKind};
 use super::provider;
 use super::trust::{self, Trust};
 use super::verify::Guard;
-use crate::config::{ClientAuth, KeyPair, ServerTls};
+use crate::config::{ClientAuth, KeyPair, OnStale, Revocation, ServerTls};
 
 /// TLS of one listener, as the settings have it.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,8 @@ pub struct ServerSettings {
     pub client_ca: Option<PathBuf>,
     /// Revocation lists, PEM or DER. With one given, every certificate of a client's chain must be covered by one.
     pub crl: Vec<PathBuf>,
+    /// What becomes of those lists when they are old.
+    pub revocation: Revocation,
     /// Application protocols (ALPN), most wanted first. A client that offers none is accepted; one that offers only others is
     /// not.
     pub alpn: Vec<String>,
@@ -96,6 +98,7 @@ impl From<&ServerTls> for ServerSettings {
             clients,
             client_ca,
             crl: tls.crl.clone(),
+            revocation: tls.revocation,
             alpn: tls.alpn.clone(),
             min_version: tls.min_version.into(),
             resumption: tls.resumption,
@@ -136,9 +139,8 @@ impl ServerSettings {
         for settings in &self.certificates {
             match files::own(provider, &settings.certificate, &settings.key, now, warnings) {
                 Ok(own) => {
-                    let (file, at) = (settings.certificate.clone(), own.not_after);
-                    expiries.push(Expiry { kind: ExpiryKind::Certificate, file, at });
                     resolver.add(settings, &own, warnings);
+                    expiries.push(own.expiry);
                 }
                 Err(error) => errors.push(error),
             }
@@ -177,6 +179,7 @@ impl ServerSettings {
                 return Trust::default();
             }
         };
+        trust.revocation = self.revocation;
         trust.add_revocation_lists(provider, &self.crl, now, errors, warnings);
         expiries.extend(trust.expiries());
         trust
@@ -212,10 +215,13 @@ impl ServerSettings {
             return Ok(WebPkiClientVerifier::no_client_auth());
         }
         let roots: Arc<RootCertStore> = Arc::clone(&trust.roots);
-        // INVARIANT: unknown status is refused, through the whole chain (both rustls' default); an expired list too.
-        let mut builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
-            .with_crls(trust.lists().cloned())
-            .enforce_revocation_expiration();
+        // INVARIANT: unknown status is refused, through the whole chain (both rustls' default); an expired list too, unless
+        // the settings say otherwise.
+        let mut builder =
+            WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider)).with_crls(trust.lists().cloned());
+        if self.revocation.on_stale == OnStale::Deny {
+            builder = builder.enforce_revocation_expiration();
+        }
         if self.clients == ClientCertificates::Optional {
             builder = builder.allow_unauthenticated();
         }

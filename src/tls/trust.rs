@@ -11,8 +11,10 @@ use rustls::server::WebPkiClientVerifier;
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 use super::error::{Moment, Problem, TlsError, Warning};
-use super::files::{self, Expiry, ExpiryKind};
+use super::expiry::{Expiry, ExpiryKind};
+use super::files;
 use super::name::distinguished_name;
+use crate::config::{OnStale, Revocation};
 
 /// DER of an OBJECT IDENTIFIER begins with this.
 const DER_OID: u8 = 0x06;
@@ -26,12 +28,19 @@ pub(super) struct Trust {
     bundle: PathBuf,
     /// Newest first: of two lists of one CA, rustls takes the first.
     pub(super) revocations: Vec<Revocations>,
+    /// What becomes of the lists when they are old.
+    pub(super) revocation: Revocation,
 }
 
 impl Default for Trust {
     fn default() -> Self {
-        let (anchors, revocations) = (Vec::new(), Vec::new());
-        Self { roots: Arc::new(RootCertStore::empty()), anchors, bundle: PathBuf::new(), revocations }
+        Self {
+            roots: Arc::new(RootCertStore::empty()),
+            anchors: Vec::new(),
+            bundle: PathBuf::new(),
+            revocations: Vec::new(),
+            revocation: Revocation::default(),
+        }
     }
 }
 
@@ -43,6 +52,12 @@ pub(super) struct Anchor {
     pub(super) not_after: Moment,
     public_key: Box<[u8]>,
     text: Box<str>,
+}
+
+impl Anchor {
+    fn expiry(&self, bundle: &Path) -> Expiry {
+        Expiry::certificate(ExpiryKind::Authority, bundle.to_owned(), self.not_after)
+    }
 }
 
 /// One revocation list.
@@ -65,10 +80,9 @@ impl Trust {
 
     /// When the CAs and the lists end.
     pub(super) fn expiries(&self) -> impl Iterator<Item = Expiry> {
-        let expiry = |kind, file: &Path, at| Expiry { kind, file: file.to_owned(), at };
-        let anchors = self.anchors.iter().map(move |ca| expiry(ExpiryKind::Authority, &self.bundle, ca.not_after));
+        let anchors = self.anchors.iter().map(|ca| ca.expiry(&self.bundle));
         let lists = self.revocations.iter();
-        anchors.chain(lists.map(move |list| expiry(ExpiryKind::RevocationList, &list.file, list.next_update)))
+        anchors.chain(lists.map(|list| Expiry::list(list.file.clone(), list.next_update, self.revocation)))
     }
 
     /// Read the lists of `files` and hold them against the CAs.
@@ -138,12 +152,10 @@ impl Trust {
         let malformed = Problem::MalformedRevocationList(rustls::CertRevocationListError::ParseError);
         let (_, list) = CertificateRevocationList::from_der(der).map_err(|_| malformed.clone())?;
         let next_update = Moment(list.next_update().ok_or(malformed)?.timestamp());
-        if now > next_update {
+        if now > next_update && self.revocation.on_stale == OnStale::Deny {
             return Err(Problem::RevocationListExpired(next_update));
         }
-        if now > next_update.minus_days(1) {
-            warnings.push(Warning::RevocationListExpiresSoon { file: file.to_owned(), next_update });
-        }
+        warnings.extend(Expiry::list(file.to_owned(), next_update, self.revocation).warning(now));
         let issuer = list.issuer().as_raw();
         let mut anchors = self.anchors.iter().filter(|anchor| *anchor.subject == *issuer).peekable();
         let foreign = anchors.peek().is_none().then(|| distinguished_name(list.issuer()));
@@ -207,16 +219,14 @@ pub(super) fn bundle(file: &Path, now: Moment, warnings: &mut Vec<Warning>) -> R
             warnings.push(Warning::CaExpired { file: file.to_owned(), subject, not_after });
             continue;
         }
-        if now > anchor.not_after.minus_days(files::NOTICE_DAYS) {
-            warnings.push(Warning::ExpiresSoon { file: file.to_owned(), not_after: anchor.not_after });
-        }
+        warnings.extend(anchor.expiry(file).warning(now));
         roots.add(der).map_err(|_| TlsError::file(file, Problem::NotCa(index + 1)))?;
         anchors.push(anchor);
     }
     if anchors.is_empty() {
         return Err(TlsError::file(file, Problem::AllExpired));
     }
-    Ok(Trust { roots: Arc::new(roots), anchors, bundle: file.to_owned(), revocations: Vec::new() })
+    Ok(Trust { roots: Arc::new(roots), anchors, bundle: file.to_owned(), ..Trust::default() })
 }
 
 fn anchor(der: &CertificateDer<'_>) -> Option<Anchor> {

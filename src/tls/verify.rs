@@ -13,6 +13,7 @@ use super::error::Moment;
 use super::failure::HandshakeFailure;
 use super::names;
 use super::trust::{Trust, bare};
+use crate::config::OnStale;
 use crate::identity::Certificate;
 
 /// Why a client whose handshake is over is not let in.
@@ -73,6 +74,7 @@ pub struct Guard {
     anchors: HashMap<Box<[u8]>, Moment>,
     /// By the DER of the issuer's distinguished name.
     lists: HashMap<Box<[u8]>, List>,
+    on_stale: OnStale,
 }
 
 #[derive(Debug)]
@@ -96,7 +98,7 @@ impl Guard {
             known.next_update = known.next_update.max(list.next_update);
             known.serials.extend(list.serials.iter().cloned());
         }
-        Self { required, anchors, lists }
+        Self { required, anchors, lists, on_stale: trust.revocation.on_stale }
     }
 
     /// Judge what [`Session::peer_certificates`](super::session::Session::peer_certificates) gives, after the handshake
@@ -131,6 +133,7 @@ impl Guard {
             // Peers send what they like behind the leaf; only what continues the chain has to be in time.
             if certificate.tbs_certificate.subject.as_raw() == issuer && !self.anchors.contains_key(issuer) {
                 self.judge(&certificate, now)?;
+                self.refuse_stale(&certificate, now)?;
                 issuer = certificate.tbs_certificate.issuer.as_raw();
             }
         }
@@ -160,13 +163,19 @@ impl Guard {
     }
 
     fn require_list(&self, certificate: &X509Certificate<'_>, now: Moment) -> Result<(), Refused> {
-        if self.lists.is_empty() {
-            return Ok(());
+        if self.lists.is_empty() || self.lists.contains_key(certificate.issuer().as_raw()) {
+            self.refuse_stale(certificate, now)
+        } else {
+            Err(Refused::RevocationUnknown)
         }
+    }
+
+    fn refuse_stale(&self, certificate: &X509Certificate<'_>, now: Moment) -> Result<(), Refused> {
         match self.lists.get(certificate.issuer().as_raw()) {
-            None => Err(Refused::RevocationUnknown),
-            Some(list) if now > list.next_update => Err(Refused::RevocationListExpired),
-            Some(_) => Ok(()),
+            Some(list) if now > list.next_update && self.on_stale == OnStale::Deny => {
+                Err(Refused::RevocationListExpired)
+            }
+            Some(_) | None => Ok(()),
         }
     }
 }

@@ -130,7 +130,7 @@ impl Pki {
         let serial = self.serial();
         let middle = authority(&format!("Tidegate test intermediate {file}"), (-1, 1825), Some((&self.ca, serial)))?;
         self.write(&format!("{file}-ca.pem"), &middle.pem())?;
-        self.write(&format!("{file}-ca.crl"), &list(&middle, &[], 30)?)?;
+        self.write(&format!("{file}-ca.crl"), &list(&middle, &[], (in_days(-1), in_days(30)))?)?;
         let pair = self.sign(file, subject, Some(&middle), &middle.pem())?;
         Ok(Pair { serial: pair.serial, ..pair })
     }
@@ -157,7 +157,13 @@ impl Pki {
 
     /// The revocation list `file` (PEM), with `revoked` on it, in force for `days` more days; expired when negative.
     pub(crate) fn revocation_list(&self, file: &str, revoked: &[u64], days: i64) -> Result<PathBuf> {
-        self.write(file, &list(&self.ca, revoked, days)?)
+        self.write(file, &list(&self.ca, revoked, (in_days(days.min(0) - 1), in_days(days)))?)
+    }
+
+    /// The same, in force until so many seconds from now.
+    pub(crate) fn revocation_list_for(&self, file: &str, revoked: &[u64], seconds: i64) -> Result<PathBuf> {
+        let next_update = OffsetDateTime::now_utc() + Duration::seconds(seconds);
+        self.write(file, &list(&self.ca, revoked, (in_days(-1), next_update))?)
     }
 
     /// A CA certificate that has expired, in `file`.
@@ -262,7 +268,7 @@ fn alternative(name: &str) -> Result<SanType> {
     })
 }
 
-fn list(issuer: &Issuer<'_, KeyPair>, revoked: &[u64], days: i64) -> Result<String> {
+fn list(issuer: &Issuer<'_, KeyPair>, revoked: &[u64], updates: (OffsetDateTime, OffsetDateTime)) -> Result<String> {
     let revoked_certs = revoked
         .iter()
         .map(|serial| RevokedCertParams {
@@ -273,8 +279,8 @@ fn list(issuer: &Issuer<'_, KeyPair>, revoked: &[u64], days: i64) -> Result<Stri
         })
         .collect();
     let parameters = CertificateRevocationListParams {
-        this_update: in_days(days.min(0) - 1),
-        next_update: in_days(days),
+        this_update: updates.0,
+        next_update: updates.1,
         crl_number: SerialNumber::from(1),
         issuing_distribution_point: None,
         revoked_certs,

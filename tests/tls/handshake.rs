@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
 use rustls::client::Resumption;
+use tidegate::config::{OnStale, Revocation};
 use tidegate::tls::MinVersion;
 use tidegate::tls::client::ClientSettings;
 use tidegate::tls::failure::HandshakeFailure as Failure;
@@ -142,6 +143,40 @@ fn intermediates_are_followed_and_their_lists_held_against_them() {
     let after = build(&ServerSettings { crl: both, ..bench.settings() });
     refused("revoked intermediate", &after, device(), Failure::Revoked);
     assert_eq!(after.guard.admit(chain, SystemTime::now()), Err(Refused::Revoked));
+}
+
+#[test]
+fn a_stale_list_refuses_everybody_under_deny_and_under_allow_those_on_it_alone() {
+    let bench = Bench::new();
+    let good = bench.pki.pair("client");
+    let revoked = bench.pki.client("revoked").unwrap();
+    let deep = bench.pki.by_intermediate("mid", &Subject::default()).unwrap();
+    let unlisted = bench.pki.by_intermediate("unlisted", &Subject::default()).unwrap();
+    let crl = bench.pki.revocation_list_for("crl.pem", &[revoked.serial], -60).unwrap();
+    let crls = vec![crl, bench.pki.path("mid-ca.crl")];
+    let with = |on_stale| ServerSettings {
+        crl: crls.clone(),
+        revocation: Revocation { on_stale, ..Revocation::default() },
+        ..bench.settings()
+    };
+    let now = SystemTime::now();
+    let allow = build(&with(OnStale::Allow));
+    // What `deny` refuses to load when it is old already it has loaded before.
+    let deny = with(OnStale::Deny).build(now - DAY / 2).unwrap();
+    for tls12 in [false, true] {
+        let device = |pair: &Pair| bench.device(Some(pair), tls12);
+        for pair in [&good, &deep] {
+            let (ours, _) = connect(&allow, &Arc::new(device(pair))).unwrap();
+            let chain = ours.session.peer_certificates();
+            assert!(allow.guard.admit(chain, now).is_ok());
+            assert_eq!(deny.guard.admit(chain, now), Err(Refused::RevocationListExpired));
+            assert!(deny.guard.admit(chain, now - DAY / 2).is_ok(), "as long as it was not");
+            refused("stale, deny", &deny, device(pair), Failure::RevocationListExpired);
+        }
+        refused("stale, allow, on the list", &allow, device(&revoked), Failure::Revoked);
+        refused("stale, deny, on the list", &deny, device(&revoked), Failure::RevocationListExpired);
+        refused("stale, allow, of no list", &allow, device(&unlisted), Failure::RevocationUnknown);
+    }
 }
 
 /// Connect twice with the same memory; the second connection.

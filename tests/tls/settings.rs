@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use tidegate::config::{OnStale, Revocation};
 use tidegate::identity::Certificate;
 use tidegate::tls::client::ClientSettings;
 use tidegate::tls::error::{TlsError, Warning};
@@ -148,6 +149,25 @@ fn what_will_be_wrong_soon_is_said_before() {
     let ends: Vec<_> = late.expiries.iter().map(|expiry| (expiry.kind, expiry.file.clone())).collect();
     let own = (ExpiryKind::Certificate, bench.pki.path("server.pem"));
     assert_eq!(ends, [own, (ExpiryKind::Authority, bench.pki.path("ca.pem"))]);
+}
+
+#[test]
+fn a_stale_list_is_an_error_under_deny_and_a_warning_under_allow_and_notice_is_a_setting() {
+    let bench = Bench::new();
+    let crl = bench.pki.revocation_list("crl.pem", &[], 30).unwrap();
+    let at = |on_stale, notice_days: u32, day: u32| {
+        let revocation = Revocation { on_stale, notice: notice_days * DAY };
+        let settings = ServerSettings { crl: vec![crl.clone()], revocation, ..bench.settings() };
+        settings.build(SystemTime::now() + day * DAY + DAY / 24)
+    };
+    let warned = |server: Result<Server, Vec<TlsError>>| server.unwrap().warnings;
+    assert_eq!(warned(at(OnStale::Deny, 3, 26)), []);
+    assert!(matches!(warned(at(OnStale::Deny, 3, 27)).as_slice(), [Warning::RevocationListExpiresSoon { .. }]));
+    let error = problems(&bench, at(OnStale::Deny, 3, 31));
+    assert!(error.len() == 1 && error[0].starts_with("`crl.pem`: revocation list expired at 20"), "{error:?}");
+    let late = warned(at(OnStale::Allow, 3, 31));
+    assert!(matches!(late.as_slice(), [Warning::RevocationListStale { on_stale: OnStale::Allow, .. }]), "{late:?}");
+    assert!(late[0].to_string().ends_with("who was revoked since is let in"), "{}", late[0]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{file_exists, values};
 use crate::config::problem;
 use crate::config::read::{Located, Reading};
-use crate::config::settings::{BrokerTls, ClientAuth, KeyPair, ServerTls};
+use crate::config::settings::{BrokerTls, ClientAuth, KeyPair, OnStale, Revocation, ServerTls};
 use crate::config::tables::{BrokerTlsTable, CertificateTable, Clients, ServerTlsTable};
 
 pub(super) fn server_tls(tls: &Located<ServerTlsTable>, reading: &mut Reading) -> Option<ServerTls> {
@@ -34,10 +34,24 @@ pub(super) fn server_tls(tls: &Located<ServerTlsTable>, reading: &mut Reading) -
         certificates,
         clients: clients?,
         crl: values(&tls.crl),
+        revocation: revocation(tls, reading),
         alpn: values(&tls.alpn),
         min_version: tls.min_version,
         resumption: tls.resumption,
     })
+}
+
+fn revocation(tls: &ServerTlsTable, reading: &mut Reading) -> Revocation {
+    let table = &tls.revocation;
+    if let Some(Located { value: OnStale::Allow, span }) = &table.on_stale {
+        let problem = reading
+            .at(problem::Kind::Unsafe, span, "revocation lists are taken however old they are")
+            .label("what was revoked after the last update of a list is let in")
+            .warning();
+        reading.report(problem);
+    }
+    let on_stale = table.on_stale.as_ref().map_or(OnStale::Deny, |on_stale| on_stale.value);
+    Revocation { on_stale, notice: table.notice }
 }
 
 fn client_auth(tls: &ServerTlsTable, span: &Range<usize>, reading: &mut Reading) -> Option<ClientAuth> {
