@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tidegate::enforce::{Connection, Opening, Output, Terms, open};
+use tidegate::enforce::{At, Connection, Credentials, Opening, Output, Terms, open};
 use tidegate::identity::Identity;
 use tidegate::mqtt::{Direction, Limits, Version};
 use tidegate::policy::Policy;
@@ -63,10 +63,10 @@ fn connected(version: Version) -> (Connection, Instant) {
             (&b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c"[..], &b"\x20\x02\x00\x00"[..])
         }
     };
-    let mut connection = match open(now, connect, &terms, &identity) {
-        Opening::Accepted(accepted) => accepted.connection,
-        Opening::More | Opening::Refused { .. } => panic!("CONNECT refused"),
-    };
+    let Opening::Asking(asking) = open(connect, &terms) else { panic!("CONNECT refused") };
+    let at = At { now, unix: 0, ends: None };
+    let accepted = asking.admit(&terms, asking.known(identity), &Credentials::AsReceived, at);
+    let mut connection = accepted.unwrap().connection;
     connection.receive(Direction::FromBroker, now, connack, &mut Output::default()).unwrap();
     (connection, now)
 }

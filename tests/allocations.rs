@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tidegate::enforce::{Connection, Opening, Output, Segment, Terms, open};
+use tidegate::enforce::{At, Connection, Credentials, Opening, Output, Segment, Terms, open};
 use tidegate::identity::Identity;
 use tidegate::mqtt::connect::Connect;
 use tidegate::mqtt::property::Property;
@@ -25,7 +25,9 @@ fn connected(version: Version, now: Instant) -> Connection {
     let (mut request, mut answer) = (Vec::new(), Vec::new());
     encode::connect(&connect, &told, &mut request);
     encode::connack(version, false, ReasonCode::Success, told, &mut answer);
-    let Opening::Accepted(accepted) = open(now, &request, &terms, &identity) else { panic!("CONNECT is refused") };
+    let Opening::Asking(asking) = open(&request, &terms) else { panic!("CONNECT is refused") };
+    let at = At { now, unix: 0, ends: None };
+    let accepted = asking.admit(&terms, asking.known(identity), &Credentials::AsReceived, at).unwrap();
     let mut connection = accepted.connection;
     connection.receive(Direction::FromBroker, now, &answer, &mut Output::default()).unwrap();
     connection

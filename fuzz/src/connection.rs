@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use tidegate::{
-    enforce::{Accepted, Connection, End, Opening, Output, Terms, open},
+    enforce::{Accepted, At, Connection, Credentials, End, Opening, Output, Terms, open},
     identity::Identity,
     mqtt::{
         Context, Direction, Limits, Version, connect::Connect, encode, packet::Packet, property::Property,
@@ -26,6 +26,7 @@ impl Rule for ByTopic {
             Request::Connect(_) => "",
             Request::Will(message) | Request::Publish(message) | Request::Receive(message) => message.topic,
             Request::Subscribe(subscription) => subscription.filter,
+            Request::Respond(topic) => topic,
         };
         if text.starts_with("deny") { Verdict::Deny(Reason::NotAuthorized) } else { Verdict::Allow }
     }
@@ -51,7 +52,7 @@ pub struct Pair {
 /// Small enough that everything which is bounded meets its bound.
 fn terms() -> Terms {
     let limits = Limits { max_packet_bytes: 2048, max_control_bytes: 1024, ..Limits::default() };
-    let policy = Arc::new(Policy::new("1", vec![Box::new(ByTopic)]));
+    let policy = Arc::new(Policy::permit_all("1").with_rules(vec![Box::new(ByTopic)]));
     let terms = Terms::new(limits, policy);
     Terms { stream_threshold_bytes: 64, max_buffered_bytes: 256, topic_alias_maximum: 4, max_subscriptions: 8, ..terms }
 }
@@ -64,10 +65,11 @@ impl Pair {
         let mut bytes = Vec::new();
         encode::connect(&connect, &alias_maximum, &mut bytes);
         let identity = Identity::new("field".into(), ([192, 0, 2, 1], 1).into(), None);
-        let Opening::Accepted(accepted) = open(now, &bytes, &Arc::new(terms()), &identity) else {
-            panic!("CONNECT is refused");
-        };
-        let Accepted { connection, .. } = *accepted;
+        let terms = Arc::new(terms());
+        let Opening::Asking(asking) = open(&bytes, &terms) else { panic!("CONNECT is refused") };
+        let at = At { now, unix: 0, ends: None };
+        let accepted = asking.admit(&terms, asking.known(identity), &Credentials::AsReceived, at);
+        let Ok(Accepted { connection, .. }) = accepted else { panic!("CONNECT is refused") };
         let mut pair = Self {
             connection,
             version,

@@ -145,7 +145,7 @@ fn connection_line(context: &ConnectionContext<'_>, event: &'static str, time: S
     line.text("version", context.version.map(version));
     line.text("client_id", Some(&*identity.client_id).filter(|id| !id.is_empty()));
     line.text("username", identity.username.as_deref());
-    line.text("common_name", identity.name());
+    line.text("common_name", identity.common_name());
     if let Some(certificate) = &identity.certificate {
         line.text("fingerprint", HEXLOWER.encode(&certificate.fingerprint).as_str());
     }

@@ -162,7 +162,7 @@ fn list<'t>(page: &mut String, title: &str, words: impl IntoIterator<Item = &'t 
 }
 
 /// The causes that have no reason of their own inside. [`meaning`] does not compile when one is new: add it here too.
-fn causes() -> [Cause; 17] {
+fn causes() -> [Cause; 20] {
     [
         Cause::ClientDisconnect,
         Cause::BrokerDisconnect,
@@ -179,6 +179,9 @@ fn causes() -> [Cause; 17] {
         Cause::ConnectDeadline,
         Cause::ConnackDeadline,
         Cause::WriteDeadline,
+        Cause::Expired,
+        Cause::CertificateRevoked,
+        Cause::CredentialsRevoked,
         Cause::ShutDown,
         Cause::Overload,
     ]
@@ -205,6 +208,9 @@ fn meaning(cause: &Cause) -> &'static str {
         Cause::ConnectDeadline => "No CONNECT came in time.",
         Cause::ConnackDeadline => "No CONNACK came in time.",
         Cause::WriteDeadline => "A peer did not take in time what was written to it.",
+        Cause::Expired => "What proves the client's identity, or the time that it may stay, has ended.",
+        Cause::CertificateRevoked => "The client's certificate is not good any more.",
+        Cause::CredentialsRevoked => "The client's password or token is not good any more.",
         Cause::ShutDown => "The gateway stops.",
         Cause::Overload => "A bound of the gateway's own was reached.",
     }

@@ -40,7 +40,7 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
         limits: gateway.limits.clone().over(Limits::default()),
         deadlines: gateway.deadlines.clone().over(Deadlines::default()),
         keep_alive: gateway.keep_alive.clone().over(KeepAlive::default()),
-        policy: policy.clone().unwrap_or_else(|| Arc::new(Policy::new("", Vec::new()))),
+        policy: policy.clone().unwrap_or_else(|| Arc::new(Policy::permit_all(""))),
     };
     names(&gateway, reading);
     binds(&gateway, reading);

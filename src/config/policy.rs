@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::kinds::{Flag, Words, label, optional, required, word};
 use super::problem::{self, Problem, Source};
 use super::read::{Located, Reading, read_text, settings};
-use crate::policy::Policy;
+use crate::policy::{Draft, Policy};
 
 /// The file of a policy folder that holds its rules.
 const FILE: &str = "policy.toml";
@@ -58,7 +58,8 @@ pub(super) fn load(folder: &Path, by: (&Arc<Source>, &Range<usize>), problems: &
     problems.append(&mut reading.problems);
     let permits_all = table.permit_all.as_ref().is_some_and(|permit_all| permit_all.value);
     let version = &table.version.as_ref()?.value;
-    Some(if permits_all { Policy::permit_all(version) } else { Policy::new(version, Vec::new()) })
+    let draft = Draft { permit_all: permits_all, ..Draft::new(version) };
+    Policy::new(draft).ok()
 }
 
 fn weigh(table: &PolicyTable, reading: &mut Reading) {

@@ -19,7 +19,7 @@ use crate::policy::{self, Decision, Denial, Reason, Request};
 /// Memory for SUBSCRIBE packets in flight whose SUBACK must be completed.
 const MAX_ASKED_BYTES: usize = 256 << 10;
 
-const TOO_MANY: Denial<'static> = Denial { rule: "max_subscriptions", reason: Reason::Quota };
+const TOO_MANY: Denial = Denial::limit("max_subscriptions", Reason::Quota);
 
 /// What became of the filters of a SUBSCRIBE.
 #[derive(Default)]
@@ -142,11 +142,11 @@ impl Connection {
                 continue;
             };
             let filter = subscription.filter.text();
-            call.refused(PacketType::Subscribe, Some(filter), denial);
+            call.refused(PacketType::Subscribe, Some(filter), &denial);
             let Some(code) = reply::filter_code(self.version, denial.reason) else {
-                return Err(End::refused(Cause::FilterRefused(denial.reason), denial.rule));
+                return Err(End::refused(Cause::FilterRefused(denial.reason), denial.rule.as_str()));
             };
-            weighed.rule = Some(denial.rule.to_owned());
+            weighed.rule = Some(denial.rule.as_str().to_owned());
             let codes = &mut weighed.asked.codes;
             codes.resize(usize::from(count), Asked::BROKER);
             if let Some(refused) = codes.get_mut(place) {
@@ -156,16 +156,10 @@ impl Connection {
         Ok(weighed)
     }
 
-    fn take_on<'p>(
-        &mut self,
-        call: &Call<'p>,
-        subscription: &Subscription<'_>,
-        weighed: &mut Weighed,
-    ) -> Option<Denial<'p>> {
+    fn take_on(&mut self, call: &Call<'_>, subscription: &Subscription<'_>, weighed: &mut Weighed) -> Option<Denial> {
         let filter = subscription.filter.text();
-        let request = Request::Subscribe(policy::Subscription { filter, qos: subscription.qos });
-        let policy = &*call.terms.policy;
-        if let Decision::Deny(denial) = policy.decide(&self.identity, &request) {
+        let request = Request::Subscribe(policy::Subscription { filter, qos: subscription.qos, has_identifier: false });
+        if let Decision::Deny(denial) = self.authority.decide(&self.identity, &request) {
             return Some(denial);
         }
         let known = self.subscriptions.get_or_insert_default();

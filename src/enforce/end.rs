@@ -118,6 +118,12 @@ pub enum Cause {
     ConnackDeadline,
     /// A peer did not take what was written to it in time.
     WriteDeadline,
+    /// What proves the client's identity, or the time that it may stay, has ended.
+    Expired,
+    /// The client's certificate is not good any more.
+    CertificateRevoked,
+    /// The client's password or token is not good any more.
+    CredentialsRevoked,
     /// The gateway stops.
     ShutDown,
     /// A bound of the gateway's own was reached.
@@ -147,6 +153,9 @@ impl Cause {
             Self::ConnectDeadline => "connect_deadline",
             Self::ConnackDeadline => "connack_deadline",
             Self::WriteDeadline => "write_deadline",
+            Self::Expired => "expired",
+            Self::CertificateRevoked => "certificate_revoked",
+            Self::CredentialsRevoked => "credentials_revoked",
             Self::ShutDown => "shut_down",
             Self::Overload => "overload",
         }

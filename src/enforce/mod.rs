@@ -31,13 +31,14 @@ use std::time::{Duration, Instant};
 
 pub use end::{Blame, Cause, End, Violation};
 pub use event::{Event, Kind, Rewrite, Text};
-pub use open::{Accepted, Opening, open};
+pub use open::{Accepted, Asking, At, Credentials, Opening, Refusal, open};
 pub use output::{Counts, Onward, Output, Segment};
 pub use terms::{Terms, ZeroKeepAlive};
 
 use crate::identity::Identity;
 use crate::mqtt::property::Property;
 use crate::mqtt::{Direction, Version, encode};
+use crate::policy::Authority;
 use authentication::Authentication;
 use reply::Farewell;
 use side::Side;
@@ -48,6 +49,8 @@ use subscriptions::Subscriptions;
 pub struct Connection {
     terms: Arc<Terms>,
     identity: Identity,
+    /// What the client may do.
+    authority: Box<Authority>,
     version: Version,
     phase: Phase,
     clean_start: bool,
@@ -69,6 +72,8 @@ pub struct Connection {
     full_until: Option<Instant>,
     /// When the CONNACK is due, or the last whole packet of the client came.
     clock: Instant,
+    /// When the client must go, however well it behaves.
+    ends: Option<Instant>,
 }
 
 /// What the connection awaits.
@@ -130,7 +135,7 @@ impl Connection {
         let packet = self.terms.packet_deadline;
         let started = [self.client.started(), self.broker.started()];
         let started = started.into_iter().flatten().map(|at| at + packet);
-        started.chain(self.waiting_until()).chain(self.full_until).min()
+        started.chain(self.waiting_until()).chain(self.full_until).chain(self.ends).min()
     }
 
     /// Ends the connection if something is overdue.
@@ -142,6 +147,28 @@ impl Connection {
             self.farewell(&end, &mut out.back);
             Err(end)
         })
+    }
+
+    /// Whether time changes what the client may do: then [`Connection::set_time`] goes before each `receive`.
+    #[must_use]
+    pub fn watches_the_clock(&self) -> bool {
+        self.authority.watches_the_clock()
+    }
+
+    /// Says what time it is, in seconds since 1970.
+    pub fn set_time(&mut self, unix: i64) {
+        self.authority.set_time(unix);
+    }
+
+    /// Puts other terms in force, and judges by them whether the client may stay. `out.back` is for the client.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn adopt(&mut self, at: At, terms: &Arc<Terms>, out: &mut Output) -> Result<(), End> {
+        self.terms = Arc::clone(terms);
+        *self.authority = Authority::new(&terms.policy, &self.identity, at.unix);
+        let _ = out;
+        Ok(())
     }
 
     /// The peer on this side is gone, without a word. `out.back` is for the client.
@@ -200,6 +227,9 @@ impl Connection {
             | Cause::ConnectDeadline
             | Cause::ConnackDeadline
             | Cause::WriteDeadline
+            | Cause::Expired
+            | Cause::CertificateRevoked
+            | Cause::CredentialsRevoked
             | Cause::ShutDown
             | Cause::Overload => Blame::Gateway,
         };
@@ -270,6 +300,9 @@ impl Connection {
                     End { statement: self.keep_alive_statement(), ..End::new(Cause::KeepAlive, Blame::Client) }
                 }
             });
+        }
+        if self.ends.is_some_and(|at| at <= now) {
+            return Some(End::new(Cause::Expired, Blame::Gateway));
         }
         if self.full_until.is_some_and(|at| at <= now) {
             return Some(self.illegal(Violation::ReceiveMaximum, Direction::FromClient));

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use zeroize::Zeroizing;
+
 use super::authentication::Authentication;
 use super::end::{Cause, End};
 use super::publish::reason_string;
@@ -14,22 +16,35 @@ use crate::mqtt::connect::{Connect, ConnectError, Will, connect_header, decode_c
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::property::Property;
 use crate::mqtt::{Direction, Version, encode};
-use crate::policy::{self, Decision, Denial, Message, Reason, Request};
+use crate::policy::{self, Authority, Decision, Message, Reason, Request};
 
 /// What becomes of a client's first bytes.
 #[derive(Debug)]
-pub enum Opening {
+pub enum Opening<'i> {
     /// More of the CONNECT must come.
     More,
     /// It may not be connected.
-    Refused {
-        /// What the client is sent before it is closed; may be empty.
-        reply: Vec<u8>,
-        /// Why.
-        end: End,
-    },
-    /// It may, as far as the gateway is asked: now the broker is dialled.
-    Accepted(Box<Accepted>),
+    Refused(Refusal),
+    /// It asks to be connected: now it is to be found out who it is.
+    Asking(Box<Asking<'i>>),
+}
+
+/// A connection that is not to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the client is sent before it is closed; may be empty.
+    pub reply: Vec<u8>,
+    /// Why.
+    pub end: End,
+}
+
+/// A CONNECT that decodes, of a version and a Keep Alive that are accepted.
+#[derive(Debug)]
+pub struct Asking<'i> {
+    /// What it says.
+    pub connect: Connect<'i>,
+    /// Bytes of the CONNECT; what lies behind goes to [`Connection::receive`].
+    pub consumed: usize,
 }
 
 /// A permitted CONNECT.
@@ -37,16 +52,40 @@ pub enum Opening {
 pub struct Accepted {
     /// The state machine from here on.
     pub connection: Connection,
-    /// Bytes of the CONNECT; what lies behind goes to [`Connection::receive`].
-    pub consumed: usize,
-    /// The CONNECT for the broker where it is not the client's own.
-    pub rewritten: Option<Vec<u8>>,
+    /// The CONNECT for the broker where it is not the client's own. It may hold a password.
+    pub rewritten: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// Judges the first packet of a client.
+/// When something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// For deadlines.
+    pub now: Instant,
+    /// Seconds since 1970, for hours and dates.
+    pub unix: i64,
+    /// When what proves the client's identity ends.
+    pub ends: Option<Instant>,
+}
+
+/// User name and password towards the broker.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Credentials<'c> {
+    /// The client's own.
+    #[default]
+    AsReceived,
+    /// These, or none.
+    Instead {
+        /// User name.
+        username: Option<&'c str>,
+        /// Password: a secret.
+        password: Option<&'c [u8]>,
+    },
+}
+
+/// Judges the form of a client's first packet.
 ///
 /// `input` is everything that has come so far, from its first byte on.
-pub fn open(now: Instant, input: &[u8], terms: &Arc<Terms>, identity: &Identity) -> Opening {
+pub fn open<'i>(input: &'i [u8], terms: &Terms) -> Opening<'i> {
     let header = match connect_header(input, &terms.limits) {
         Ok(Some(header)) => header,
         Ok(None) => return Opening::More,
@@ -57,24 +96,97 @@ pub fn open(now: Instant, input: &[u8], terms: &Arc<Terms>, identity: &Identity)
         Ok(connect) => connect,
         Err(error) => return undecodable(error),
     };
-    let identity = Identity {
-        client_id: connect.client_id.into(),
-        username: connect.username.map(Into::into),
-        ..identity.clone()
-    };
-    if let Err(end) = judge(&connect, terms, &identity) {
-        return refused_by_rule(&connect, end);
+    let asking = Asking { connect, consumed: frame.len() };
+    match judge_form(&connect, terms) {
+        Ok(()) => Opening::Asking(Box::new(asking)),
+        Err(end) => Opening::Refused(asking.refused(end)),
     }
-    let lowered = (connect.topic_alias_maximum > terms.topic_alias_maximum).then(|| {
-        let mut bytes = Vec::with_capacity(frame.len());
-        encode::connect(&connect, &[Property::TopicAliasMaximum(terms.topic_alias_maximum)], &mut bytes);
-        bytes
-    });
-    let connection = Connection::new(now, &connect, terms, identity, lowered.is_some());
-    Opening::Accepted(Box::new(Accepted { connection, consumed: frame.len(), rewritten: lowered }))
 }
 
-fn undecodable(error: ConnectError) -> Opening {
+fn judge_form(connect: &Connect<'_>, terms: &Terms) -> Result<(), End> {
+    if !terms.versions.contains(&connect.version) {
+        return Err(End::new(Cause::Version, Blame::Client));
+    }
+    if connect.keep_alive == 0 && terms.zero_keep_alive == ZeroKeepAlive::Refuse {
+        return Err(End::refused(Cause::KeepAliveZero, "keep_alive"));
+    }
+    Ok(())
+}
+
+impl Asking<'_> {
+    /// What is known of the client, and now what it says of itself.
+    #[must_use]
+    pub fn known(&self, identity: Identity) -> Identity {
+        let (client_id, username) = (self.connect.client_id.into(), self.connect.username.map(Into::into));
+        Identity { client_id, username, ..identity }
+    }
+
+    /// Refuses it for what `rule` says.
+    #[must_use]
+    pub fn refuse(&self, reason: Reason, rule: &str) -> Refusal {
+        self.refused(End::refused(Cause::Refused(reason), rule))
+    }
+
+    /// Judges what `identity`, which [`Asking::known`] has completed, asks for: to be connected, and its Will.
+    ///
+    /// # Errors
+    /// It may not be connected.
+    pub fn admit(
+        &self,
+        terms: &Arc<Terms>,
+        identity: Identity,
+        far: &Credentials<'_>,
+        at: At,
+    ) -> Result<Accepted, Refusal> {
+        let connect = &self.connect;
+        let mut authority = Authority::new(&terms.policy, &identity, at.unix);
+        judge(connect, &mut authority, &identity).map_err(|end| self.refused(end))?;
+        let rewritten = rewrite(connect, terms, far);
+        let mut connection = Connection::new(at, connect, terms, identity, authority);
+        connection.connect_lowered = lowers(connect, terms);
+        Ok(Accepted { connection, rewritten })
+    }
+
+    fn refused(&self, end: End) -> Refusal {
+        let connect = &self.connect;
+        let end = End { client_id: Some(Text::new(connect.client_id)), ..end };
+        let farewell = reply::before_connack(connect.version, &end);
+        let told = connect.version == Version::V50 && connect.request_problem_information;
+        let words = end.rule.as_ref().filter(|_| told).map(|rule| reason_string(rule.as_str()));
+        let mut reply = Vec::new();
+        write_farewell(connect.version, farewell, words.as_deref(), &mut reply);
+        if connect.maximum_packet_size.is_some_and(|size| u32::try_from(reply.len()).is_ok_and(|len| len > size)) {
+            reply.clear();
+            write_farewell(connect.version, farewell, None, &mut reply);
+        }
+        Refusal { reply, end }
+    }
+}
+
+fn lowers(connect: &Connect<'_>, terms: &Terms) -> bool {
+    connect.topic_alias_maximum > terms.topic_alias_maximum
+}
+
+/// The CONNECT for the broker, where it is not the client's own.
+fn rewrite(connect: &Connect<'_>, terms: &Terms, far: &Credentials<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    let changed = match *far {
+        Credentials::AsReceived => *connect,
+        Credentials::Instead { username, password } => Connect { username, password, ..*connect },
+    };
+    let lowers = lowers(connect, terms);
+    if !lowers && changed == *connect {
+        return None;
+    }
+    let lowered = Property::TopicAliasMaximum(terms.topic_alias_maximum);
+    // Room enough that no half-written copy of a password is left behind.
+    let room = connect.will.map_or(0, |will| will.payload.len() + will.topic.len()) + 1024;
+    let secrets = changed.username.map_or(0, str::len) + changed.password.map_or(0, <[u8]>::len);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room + secrets + connect.properties.bytes().len()));
+    encode::connect(&changed, if lowers { std::slice::from_ref(&lowered) } else { &[] }, &mut bytes);
+    Some(bytes)
+}
+
+fn undecodable<'i>(error: ConnectError) -> Opening<'i> {
     let end = match error {
         ConnectError { error: DecodeError::ProtocolLevel, version: Some(_) } => {
             End { statement: Some(DecodeError::ProtocolLevel.statement()), ..End::new(Cause::Version, Blame::Client) }
@@ -84,42 +196,22 @@ fn undecodable(error: ConnectError) -> Opening {
     refused(error.version, end)
 }
 
-fn refused(version: Option<Version>, end: End) -> Opening {
+fn refused<'i>(version: Option<Version>, end: End) -> Opening<'i> {
     let mut reply = Vec::new();
     if let Some(version) = version {
         write_farewell(version, reply::before_connack(version, &end), None, &mut reply);
     }
-    Opening::Refused { reply, end }
+    Opening::Refused(Refusal { reply, end })
 }
 
-fn refused_by_rule(connect: &Connect<'_>, end: End) -> Opening {
-    let end = End { client_id: Some(Text::new(connect.client_id)), ..end };
-    let farewell = reply::before_connack(connect.version, &end);
-    let told = connect.version == Version::V50 && connect.request_problem_information;
-    let words = end.rule.as_ref().filter(|_| told).map(|rule| reason_string(rule.as_str()));
-    let mut reply = Vec::new();
-    write_farewell(connect.version, farewell, words.as_deref(), &mut reply);
-    if connect.maximum_packet_size.is_some_and(|size| u32::try_from(reply.len()).is_ok_and(|len| len > size)) {
-        reply.clear();
-        write_farewell(connect.version, farewell, None, &mut reply);
-    }
-    Opening::Refused { reply, end }
-}
-
-fn judge(connect: &Connect<'_>, terms: &Terms, identity: &Identity) -> Result<(), End> {
-    if !terms.versions.contains(&connect.version) {
-        return Err(End::new(Cause::Version, Blame::Client));
-    }
-    if connect.keep_alive == 0 && terms.zero_keep_alive == ZeroKeepAlive::Refuse {
-        return Err(End::refused(Cause::KeepAliveZero, "keep_alive"));
-    }
+fn judge(connect: &Connect<'_>, authority: &mut Authority, identity: &Identity) -> Result<(), End> {
     let asked = policy::Connect { version: connect.version, clean_start: connect.clean_start };
-    ask(terms, identity, &Request::Connect(asked))?;
-    connect.will.as_ref().map_or(Ok(()), |will| judge_will(will, terms, identity))
+    ask(authority, identity, &Request::Connect(asked))?;
+    connect.will.as_ref().map_or(Ok(()), |will| judge_will(will, authority, identity))
 }
 
 /// A Will is judged as the PUBLISH that it may become.
-fn judge_will(will: &Will<'_>, terms: &Terms, identity: &Identity) -> Result<(), End> {
+fn judge_will(will: &Will<'_>, authority: &mut Authority, identity: &Identity) -> Result<(), End> {
     let message = Message {
         topic: will.topic,
         qos: will.qos,
@@ -127,22 +219,22 @@ fn judge_will(will: &Will<'_>, terms: &Terms, identity: &Identity) -> Result<(),
         payload_bytes: will.payload.len(),
         payload: Some(will.payload),
     };
-    ask(terms, identity, &Request::Will(message))?;
+    ask(authority, identity, &Request::Will(message))?;
     if will.payload_contradicts_format() {
         return Err(End::refused(Cause::Refused(Reason::PayloadFormat), "payload_format_indicator"));
     }
     Ok(())
 }
 
-fn ask(terms: &Terms, identity: &Identity, request: &Request<'_>) -> Result<(), End> {
-    match terms.policy.decide(identity, request) {
-        Decision::Allow => Ok(()),
-        Decision::Deny(Denial { rule, reason }) => Err(End::refused(Cause::Refused(reason), rule)),
+fn ask(authority: &mut Authority, identity: &Identity, request: &Request<'_>) -> Result<(), End> {
+    match authority.decide(identity, request) {
+        Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(_) => Ok(()),
+        Decision::Deny(denial) => Err(End::refused(Cause::Refused(denial.reason), denial.rule.as_str())),
     }
 }
 
 impl Connection {
-    fn new(now: Instant, connect: &Connect<'_>, terms: &Arc<Terms>, identity: Identity, lowered: bool) -> Self {
+    fn new(at: At, connect: &Connect<'_>, terms: &Arc<Terms>, identity: Identity, authority: Authority) -> Self {
         let mut broker = Side::new();
         broker.alias_maximum = connect.topic_alias_maximum.min(terms.topic_alias_maximum);
         broker.max_packet_bytes = connect.maximum_packet_size.unwrap_or(u32::MAX);
@@ -151,20 +243,22 @@ impl Connection {
         Self {
             terms: Arc::clone(terms),
             identity,
+            authority: Box::new(authority),
             version: connect.version,
             phase: Phase::AwaitConnack,
             full_until: None,
             clean_start: connect.clean_start,
             session_ends: connect.version == Version::V50 && connect.session_expiry == 0,
             problem_information: connect.request_problem_information,
-            connect_lowered: lowered,
+            connect_lowered: false,
             pings: 0,
             keep_alive: connect.keep_alive,
             authentication: Authentication { method, turn },
             client: Side::new(),
             broker,
             subscriptions: None,
-            clock: now + terms.connack_deadline,
+            clock: at.now + terms.connack_deadline,
+            ends: at.ends,
         }
     }
 }

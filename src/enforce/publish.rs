@@ -8,7 +8,7 @@ use super::event::Rewrite;
 use super::exchange::Sending;
 use super::relay::{Call, Step, lenient};
 use super::reply;
-use super::side::Inside;
+use super::side::{Inside, Side};
 use super::{Connection, Text};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, Frame, PacketType, QoS};
@@ -19,10 +19,10 @@ use crate::mqtt::{Context, Direction, Version, encode, topic};
 use crate::policy::{Decision, Denial, Message, Reason, Request};
 
 /// Names of the gateway's own limits, where they refuse a message.
-const TOO_LARGE_TO_JUDGE: Denial<'static> = Denial { rule: "max_buffered_bytes", reason: Reason::TooLarge };
-const TOO_LARGE_TO_DELIVER: Denial<'static> = Denial { rule: "max_packet_bytes", reason: Reason::TooLarge };
-const TOO_LARGE_WITH_TOPIC: Denial<'static> = Denial { rule: "maximum_packet_size", reason: Reason::TooLarge };
-const CONTRADICTS_FORMAT: Denial<'static> = Denial { rule: "payload_format_indicator", reason: Reason::PayloadFormat };
+const TOO_LARGE_TO_JUDGE: Denial = Denial::limit("max_buffered_bytes", Reason::TooLarge);
+const TOO_LARGE_TO_DELIVER: Denial = Denial::limit("max_packet_bytes", Reason::TooLarge);
+const TOO_LARGE_WITH_TOPIC: Denial = Denial::limit("maximum_packet_size", Reason::TooLarge);
+const CONTRADICTS_FORMAT: Denial = Denial::limit("payload_format_indicator", Reason::PayloadFormat);
 
 /// What breaks no rule of MQTT, by the setting that refuses it.
 const BEYOND_LIMITS: [(DecodeError, &str, Reason); 4] = [
@@ -123,16 +123,17 @@ impl Connection {
         self.judge(call, &Judged { head, total_len: header.total_len(), payload: None }, Some(denial))
     }
 
-    fn needs_payload(&self, call: &Call<'_>, judged: &Judged<'_>) -> Result<bool, End> {
+    fn needs_payload(&mut self, call: &Call<'_>, judged: &Judged<'_>) -> Result<bool, End> {
         if judged.head.properties.payload_is_utf8 {
             return Ok(true);
         }
-        let (topic, _) = self.resolve(call.from, &judged.head)?;
-        Ok(call.terms.policy.needs_payload(&self.identity, &judged.message(topic)))
+        let (topic, _) = resolve(sender(call.from, &self.client, &self.broker), &judged.head)
+            .map_err(|violation| End::illegal(violation, self.version, call.from))?;
+        Ok(self.authority.needs_payload(&self.identity, &request(call.from, judged.message(topic))))
     }
 
     /// State, then authority. `denial` is what is known already.
-    fn judge(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, denial: Option<Denial<'_>>) -> Result<Step, End> {
+    fn judge(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, denial: Option<Denial>) -> Result<Step, End> {
         let head = &judged.head;
         let sending = self.sending(call.from, head)?;
         if sending == Sending::First && self.is_window_full(call.from, head) {
@@ -141,8 +142,18 @@ impl Connection {
         if call.from == Direction::FromClient {
             self.full_until = None;
         }
-        let (topic, name) = self.resolve(call.from, head)?;
-        let denial = denial.or_else(|| self.denial(call, judged, topic, &name));
+        let side = sender(call.from, &self.client, &self.broker);
+        let (topic, name) =
+            resolve(side, head).map_err(|violation| End::illegal(violation, self.version, call.from))?;
+        let denial = denial.or_else(|| {
+            let request = request(call.from, judged.message(topic));
+            match self.authority.decide(&self.identity, &request) {
+                Decision::Deny(denial) => Some(denial),
+                Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(_) => {
+                    by_form(call, judged, side, topic, &name)
+                }
+            }
+        });
         match (denial, sending) {
             (None, Sending::First | Sending::Repeat) => {
                 if let Some(id) = head.packet_id {
@@ -152,9 +163,9 @@ impl Connection {
             }
             (None, Sending::RefusedRepeat) => Ok(self.refuse(call, judged, ReasonCode::Success, sending, None)),
             (Some(denial), _) => {
-                call.refused(PacketType::Publish, Some(topic), denial);
+                call.refused(PacketType::Publish, Some(topic), &denial);
                 let code = reply::publish_code(denial.reason);
-                Ok(self.refuse(call, judged, code, sending, Some(denial.rule)))
+                Ok(self.refuse(call, judged, code, sending, Some(denial.rule.as_str())))
             }
         }
     }
@@ -181,52 +192,6 @@ impl Connection {
             return Err(self.illegal(Violation::ReceiveMaximum, call.from));
         }
         Ok(Step::Hold)
-    }
-
-    /// The Topic Name, and whether the far side must be told it.
-    fn resolve<'s>(&'s self, from: Direction, head: &PublishHead<'s>) -> Result<(&'s str, Name), End> {
-        let Some(alias) = head.properties.topic_alias else { return Ok((head.topic, Name::AsItCame)) };
-        let side = self.side(from);
-        if alias.get() > side.alias_maximum {
-            return Err(self.illegal(Violation::AliasMaximum, from));
-        }
-        if !head.topic.is_empty() {
-            return Ok((head.topic, Name::AsItCame));
-        }
-        match side.aliases.as_ref().and_then(|aliases| aliases.resolve(alias.get())) {
-            Some((topic, true)) => Ok((topic, Name::AsItCame)),
-            Some((topic, false)) => Ok((topic, Name::PutBack)),
-            None => Err(self.illegal(Violation::UnknownAlias, from)),
-        }
-    }
-
-    fn denial<'p>(&self, call: &Call<'p>, judged: &Judged<'_>, topic: &str, name: &Name) -> Option<Denial<'p>> {
-        let message = judged.message(topic);
-        let request = match call.from {
-            Direction::FromClient => Request::Publish(message),
-            Direction::FromBroker => Request::Receive(message),
-        };
-        let policy = &*call.terms.policy;
-        if let Decision::Deny(denial) = policy.decide(&self.identity, &request) {
-            return Some(denial);
-        }
-        if let Some(payload) = judged.payload
-            && judged.head.with_payload(payload).payload_contradicts_format()
-        {
-            return Some(CONTRADICTS_FORMAT);
-        }
-        // The PUBLISH that set the alias may have been refused for its Topic Name.
-        if let Name::PutBack = name
-            && let Err(error) = topic::check_name(topic, &call.terms.limits)
-        {
-            return beyond_limits(error);
-        }
-        // Two bytes more when the Remaining Length grows as well.
-        let max = usize::try_from(self.side(call.from).max_packet_bytes).unwrap_or(usize::MAX);
-        match name {
-            Name::PutBack if judged.total_len + topic.len() + 2 > max => Some(TOO_LARGE_WITH_TOPIC),
-            Name::PutBack | Name::AsItCame => None,
-        }
     }
 
     /// Sends on a permitted PUBLISH, as much of it as is there.
@@ -339,10 +304,62 @@ impl Connection {
     }
 }
 
+/// The side that sends.
+const fn sender<'s>(from: Direction, client: &'s Side, broker: &'s Side) -> &'s Side {
+    match from {
+        Direction::FromClient => client,
+        Direction::FromBroker => broker,
+    }
+}
+
+/// The Topic Name, and whether the far side must be told it.
+fn resolve<'s>(side: &'s Side, head: &PublishHead<'s>) -> Result<(&'s str, Name), Violation> {
+    let Some(alias) = head.properties.topic_alias else { return Ok((head.topic, Name::AsItCame)) };
+    if alias.get() > side.alias_maximum {
+        return Err(Violation::AliasMaximum);
+    }
+    if !head.topic.is_empty() {
+        return Ok((head.topic, Name::AsItCame));
+    }
+    match side.aliases.as_ref().and_then(|aliases| aliases.resolve(alias.get())) {
+        Some((topic, true)) => Ok((topic, Name::AsItCame)),
+        Some((topic, false)) => Ok((topic, Name::PutBack)),
+        None => Err(Violation::UnknownAlias),
+    }
+}
+
+/// What refuses a message that the policy permits.
+fn by_form(call: &Call<'_>, judged: &Judged<'_>, side: &Side, topic: &str, name: &Name) -> Option<Denial> {
+    if let Some(payload) = judged.payload
+        && judged.head.with_payload(payload).payload_contradicts_format()
+    {
+        return Some(CONTRADICTS_FORMAT);
+    }
+    // The PUBLISH that set the alias may have been refused for its Topic Name.
+    if let Name::PutBack = name
+        && let Err(error) = topic::check_name(topic, &call.terms.limits)
+    {
+        return beyond_limits(error);
+    }
+    // Two bytes more when the Remaining Length grows as well.
+    let max = usize::try_from(side.max_packet_bytes).unwrap_or(usize::MAX);
+    match name {
+        Name::PutBack if judged.total_len + topic.len() + 2 > max => Some(TOO_LARGE_WITH_TOPIC),
+        Name::PutBack | Name::AsItCame => None,
+    }
+}
+
+fn request(from: Direction, message: Message<'_>) -> Request<'_> {
+    match from {
+        Direction::FromClient => Request::Publish(message),
+        Direction::FromBroker => Request::Receive(message),
+    }
+}
+
 /// The limit of the gateway's own, if it is one, that a PUBLISH goes beyond.
-fn beyond_limits(error: DecodeError) -> Option<Denial<'static>> {
+fn beyond_limits(error: DecodeError) -> Option<Denial> {
     let found = BEYOND_LIMITS.iter().find(|(limit, ..)| *limit == error);
-    found.map(|&(_, rule, reason)| Denial { rule, reason })
+    found.map(|&(_, rule, reason)| Denial::limit(rule, reason))
 }
 
 /// The words of a Reason String: the rule's id, never what it says.

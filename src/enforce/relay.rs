@@ -38,8 +38,8 @@ impl<'c> Call<'c> {
         self.at..self.at + len
     }
 
-    pub(super) fn refused(&mut self, packet_type: PacketType, topic: Option<&str>, denial: Denial<'_>) {
-        let kind = Kind::Refused { reason: denial.reason, rule: Text::new(denial.rule) };
+    pub(super) fn refused(&mut self, packet_type: PacketType, topic: Option<&str>, denial: &Denial) {
+        let kind = Kind::Refused { reason: denial.reason, rule: Text::new(denial.rule.as_str()) };
         self.event(kind, packet_type, topic);
     }
 

@@ -12,9 +12,13 @@ pub(super) const fn publish_code(reason: Reason) -> ReasonCode {
     match reason {
         Reason::Payload | Reason::PayloadFormat => ReasonCode::PayloadFormatInvalid,
         Reason::Topic => ReasonCode::TopicNameInvalid,
-        Reason::Quota | Reason::TooLarge => ReasonCode::QuotaExceeded,
+        Reason::Quota | Reason::TooLarge | Reason::PayloadSize => ReasonCode::QuotaExceeded,
         Reason::NotAuthorized
         | Reason::BadCredentials
+        | Reason::Unidentified
+        | Reason::UserName
+        | Reason::Unavailable
+        | Reason::ResponseTopic
         | Reason::ClientIdentifier
         | Reason::Banned
         | Reason::Qos
@@ -43,6 +47,11 @@ const fn filter_reason_code(reason: Reason) -> ReasonCode {
         Reason::Topic => ReasonCode::TopicFilterInvalid,
         Reason::NotAuthorized
         | Reason::BadCredentials
+        | Reason::Unidentified
+        | Reason::UserName
+        | Reason::Unavailable
+        | Reason::PayloadSize
+        | Reason::ResponseTopic
         | Reason::ClientIdentifier
         | Reason::Banned
         | Reason::Payload
@@ -56,9 +65,14 @@ const fn filter_reason_code(reason: Reason) -> ReasonCode {
 /// The Reason Code of a CONNACK that refuses a CONNECT or its Will (5.0; 3.x has the nearest return code).
 const fn connect_code(reason: Reason) -> ReasonCode {
     match reason {
-        Reason::NotAuthorized | Reason::SharedSubscription | Reason::Wildcard | Reason::SubscriptionIdentifier => {
-            ReasonCode::NotAuthorized
-        }
+        Reason::NotAuthorized
+        | Reason::Unidentified
+        | Reason::UserName
+        | Reason::ResponseTopic
+        | Reason::SharedSubscription
+        | Reason::Wildcard
+        | Reason::SubscriptionIdentifier => ReasonCode::NotAuthorized,
+        Reason::Unavailable => ReasonCode::ServerUnavailable,
         Reason::BadCredentials => ReasonCode::BadUserNameOrPassword,
         Reason::ClientIdentifier => ReasonCode::ClientIdentifierNotValid,
         Reason::Banned => ReasonCode::Banned,
@@ -67,7 +81,7 @@ const fn connect_code(reason: Reason) -> ReasonCode {
         Reason::Qos => ReasonCode::QosNotSupported,
         Reason::Retain => ReasonCode::RetainNotSupported,
         Reason::Quota => ReasonCode::QuotaExceeded,
-        Reason::TooLarge => ReasonCode::PacketTooLarge,
+        Reason::TooLarge | Reason::PayloadSize => ReasonCode::PacketTooLarge,
     }
 }
 
@@ -112,6 +126,9 @@ fn connack_code(end: &End) -> Option<ReasonCode> {
             | Cause::ConnectDeadline
             | Cause::ConnackDeadline
             | Cause::WriteDeadline
+            | Cause::Expired
+            | Cause::CertificateRevoked
+            | Cause::CredentialsRevoked
             | Cause::ShutDown
             | Cause::Overload => Some(ReasonCode::ServerUnavailable),
         };
@@ -125,6 +142,7 @@ fn connack_code(end: &End) -> Option<ReasonCode> {
         Cause::BrokerLost | Cause::BrokerUnreachable | Cause::ConnackDeadline | Cause::ShutDown => {
             Some(ReasonCode::ServerUnavailable)
         }
+        Cause::Expired | Cause::CertificateRevoked | Cause::CredentialsRevoked => Some(ReasonCode::NotAuthorized),
         Cause::Overload => Some(ReasonCode::QuotaExceeded),
         Cause::ClientDisconnect
         | Cause::ClientLost
@@ -159,6 +177,9 @@ fn return_code(cause: &Cause, code: ReasonCode) -> Option<u8> {
         | Cause::ConnectDeadline
         | Cause::ConnackDeadline
         | Cause::WriteDeadline
+        | Cause::Expired
+        | Cause::CertificateRevoked
+        | Cause::CredentialsRevoked
         | Cause::ShutDown
         | Cause::Overload => code.return_code(),
     }
@@ -182,6 +203,8 @@ fn disconnect_code(end: &End) -> Option<ReasonCode> {
         Cause::BrokerLost | Cause::BrokerUnreachable => Some(ReasonCode::ServerBusy),
         Cause::WriteDeadline | Cause::Tls if broker => Some(ReasonCode::ServerBusy),
         Cause::Refused(_) | Cause::FilterRefused(_) => Some(ReasonCode::NotAuthorized),
+        Cause::Expired => Some(ReasonCode::MaximumConnectTime),
+        Cause::CertificateRevoked | Cause::CredentialsRevoked => Some(ReasonCode::NotAuthorized),
         Cause::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
         Cause::PacketDeadline => Some(ReasonCode::ImplementationSpecificError),
         Cause::ShutDown => Some(ReasonCode::ServerShuttingDown),

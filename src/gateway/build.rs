@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use super::Error;
 use super::admin::{self, Admin, Health};
 use super::admission::{Bounds, Door, Process};
+use super::authenticate::Authenticator;
 use super::buffered::BufferedTotal;
-use super::shared::{Deadlines, Port, PortTls, Shared};
+use super::shared::{Deadlines, Live, Port, PortTls, Shared};
 use super::socket::TcpOptions;
 use super::upstream::{Server, Upstream};
 use super::websocket::Upgrade;
@@ -160,14 +162,12 @@ fn port(
     if tls.is_some() {
         metrics.expect_handshake_failures(HandshakeFailure::ALL.map(HandshakeFailure::label));
     }
-    Ok(Port {
-        name: Arc::clone(&listener.name),
+    let live = Live {
         terms: Arc::clone(&listener.terms),
         tls,
+        authenticator: Arc::new(Authenticator),
         upgrade,
         upstream,
-        door: Arc::new(Door::new(Arc::clone(process), bounds(&listener.limits))),
-        metrics,
         tcp: TcpOptions { keepalive: listener.tcp.keepalive, user_timeout: listener.tcp.user_timeout },
         deadlines: Deadlines {
             handshake: deadlines.tls_handshake,
@@ -175,6 +175,12 @@ fn port(
             dial: deadlines.dial,
             write: deadlines.write,
         },
+    };
+    Ok(Port {
+        name: Arc::clone(&listener.name),
+        live: ArcSwap::from_pointee(live),
+        door: Arc::new(Door::new(Arc::clone(process), bounds(&listener.limits))),
+        metrics,
     })
 }
 

@@ -7,18 +7,20 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
+use zeroize::Zeroizing;
 
 use super::admission::Slot;
+use super::authenticate::{Authenticated, Unproven};
 use super::buffered::Buffered;
 use super::record::Recorder;
 use super::relay::{Ended, Relay};
-use super::shared::{Drain, Port, Shared};
+use super::shared::{Live, Port, Shared, Words, drained};
 use super::transport::{Input, Transport};
 use super::upstream::Dialled;
 use super::websocket::WebSocket;
 use crate::enforce::end::{Blame, Cause, End};
 use crate::enforce::output::Output;
-use crate::enforce::{self, Accepted, Connection, Terms};
+use crate::enforce::{self, Accepted, At, Connection, Credentials, Refusal, Terms};
 use crate::identity::{Certificate, Identity};
 use crate::metrics::Open;
 use crate::tls::session::Session;
@@ -41,7 +43,7 @@ struct Opened {
     client: Transport,
     dialled: Dialled,
     /// The CONNECT, as the broker gets it.
-    connect: Vec<u8>,
+    connect: Zeroizing<Vec<u8>>,
     /// What the client sent behind its CONNECT.
     early: Vec<u8>,
 }
@@ -69,9 +71,9 @@ pub(super) fn serve(
     newcomer: Newcomer,
     port: Arc<Port>,
     shared: Arc<Shared>,
-    drain: Drain,
+    words: Words,
 ) -> impl Future<Output = ()> + Send {
-    let opening = Box::pin(open(newcomer, port, shared, drain));
+    let opening = Box::pin(open(newcomer, port, shared, words));
     async move {
         let relaying = opening.await;
         if let Some(relaying) = relaying {
@@ -83,18 +85,20 @@ pub(super) fn serve(
 /// A relay on its way, for whose end the gateway waits.
 struct Relaying {
     relay: Box<Relay>,
-    drain: Drain,
+    words: Words,
     stay: Stay,
 }
 
-async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut drain: Drain) -> Option<Relaying> {
+async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut words: Words) -> Option<Relaying> {
     let Newcomer { stream, peer, slot, alive } = newcomer;
     let mut stay = Stay { slot, _open: port.metrics.accepted(), _alive: alive };
     let accepted = Instant::now();
-    let mut recorder = Recorder::new(Arc::clone(&shared), Arc::clone(&port), accepted);
+    let live = port.live.load_full();
+    let mut recorder = Recorder::new(Arc::clone(&shared), Arc::clone(&port), Arc::clone(&live), accepted);
     let mut buffered = Buffered::new(Arc::clone(&shared.buffered));
     let opening = Opening {
-        port: &port,
+        name: &port.name,
+        live: &live,
         recorder: &mut recorder,
         buffered: &mut buffered,
         slot: &mut stay.slot,
@@ -104,7 +108,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut drai
     let opened = tokio::select! {
         biased;
         opened = opening.run(stream, peer) => opened,
-        _ = drain.changed() => Err(Setback::Drain),
+        _ = drained(&mut words) => Err(Setback::Drain),
     };
     let Opened { connection, client, dialled, connect, early } = match opened {
         Ok(opened) => opened,
@@ -115,7 +119,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut drai
     };
     let mut relay = Box::new(Relay::new(connection, client, dialled, early, recorder, buffered));
     match relay.send_connect(&connect).await {
-        Ok(()) => Some(Relaying { relay, drain, stay }),
+        Ok(()) => Some(Relaying { relay, words, stay }),
         Err(end) => {
             close(relay, end).await;
             None
@@ -129,8 +133,8 @@ impl Relaying {
             tokio::select! {
                 biased;
                 end = self.relay.run() => break end,
-                Ok(()) = self.drain.changed() => {
-                    if let Some(deadline) = *self.drain.borrow_and_update() {
+                Ok(()) = self.words.changed() => {
+                    if let Some(deadline) = self.words.borrow_and_update().drain {
                         self.relay.drain(deadline);
                     }
                 }
@@ -143,7 +147,8 @@ impl Relaying {
 
 /// The steps from accept to a broker that waits for CONNECT.
 struct Opening<'o> {
-    port: &'o Port,
+    name: &'o Arc<str>,
+    live: &'o Live,
     recorder: &'o mut Recorder,
     buffered: &'o mut Buffered,
     slot: &'o mut Slot,
@@ -154,7 +159,7 @@ struct Opening<'o> {
 impl Opening<'_> {
     async fn run(self, stream: TcpStream, peer: SocketAddr) -> Result<Opened, Setback> {
         let mut early = Vec::new();
-        let deadline = self.accepted + self.port.deadlines.handshake;
+        let deadline = self.accepted + self.live.deadlines.handshake;
         let mut client = match self.transport(stream) {
             Ok(client) => client,
             Err(reason) => return Err(Setback::Handshake { reason, client: None }),
@@ -162,7 +167,7 @@ impl Opening<'_> {
         let shaken = timeout_at(deadline.into(), shake_hands(&mut client, &mut early)).await;
         match shaken.unwrap_or(Err("timeout")).and_then(|()| self.certificate(&client)) {
             Ok(certificate) => {
-                let identity = Identity::new(Arc::clone(&self.port.name), peer, certificate);
+                let identity = Identity::new(Arc::clone(self.name), peer, certificate);
                 self.recorder.shaken(client.tls());
                 self.connect(client, early, identity).await
             }
@@ -171,42 +176,41 @@ impl Opening<'_> {
     }
 
     fn transport(&self, stream: TcpStream) -> Result<Transport, &'static str> {
-        let tls = match &self.port.tls {
+        let tls = match &self.live.tls {
             Some(tls) => Some(Session::server(Arc::clone(&tls.config)).map_err(|_| "internal")?),
             None => None,
         };
-        Ok(Transport::new(stream, tls, self.port.upgrade.clone().map(WebSocket::new)))
+        Ok(Transport::new(stream, tls, self.live.upgrade.clone().map(WebSocket::new)))
     }
 
     /// Looks at the client's certificate, resumed session or not.
     fn certificate(&self, client: &Transport) -> Result<Option<Certificate>, &'static str> {
-        let (Some(port), Some(session)) = (&self.port.tls, client.tls()) else { return Ok(None) };
+        let (Some(port), Some(session)) = (&self.live.tls, client.tls()) else { return Ok(None) };
         let admitted = port.guard.admit(session.peer_certificates(), SystemTime::now());
         admitted.map_err(|failure| failure.label())
     }
 
-    /// Awaits CONNECT, asks for permission, and dials.
+    /// Awaits CONNECT, finds out who asks, asks for permission, and dials.
     async fn connect(self, mut client: Transport, mut bytes: Vec<u8>, identity: Identity) -> Result<Opened, Setback> {
-        let deadline = self.accepted + self.port.deadlines.connect;
-        let awaited = timeout_at(
-            deadline.into(),
-            await_connect(&self.port.terms, &mut client, &mut bytes, &identity, self.buffered),
-        )
-        .await;
-        let late = Err((End::new(Cause::ConnectDeadline, Blame::Client), Vec::new()));
-        let accepted = match awaited.unwrap_or(late) {
-            Ok(accepted) => accepted,
-            Err((end, reply)) => return Err(Setback::Connect { end, identity, client, reply }),
+        let deadline = self.accepted + self.live.deadlines.connect;
+        let awaited = await_connect(&self.live.terms, &mut client, &mut bytes, self.buffered);
+        let late = Err(End::new(Cause::ConnectDeadline, Blame::Client));
+        if let Err(end) = timeout_at(deadline.into(), awaited).await.unwrap_or(late) {
+            return Err(Setback::Connect { end, identity, client, reply: Vec::new() });
+        }
+        let (accepted, consumed) = match admit(self.live, &bytes, identity).await {
+            Ok(admitted) => admitted,
+            Err((Refusal { reply, end }, identity)) => return Err(Setback::Connect { end, identity, client, reply }),
         };
-        let Accepted { mut connection, consumed, rewritten } = *accepted;
+        let Accepted { mut connection, rewritten } = accepted;
         self.recorder.connected(connection.version(), consumed);
         self.slot.settle();
         drop(self.half_open);
-        match self.port.upstream.dial(self.port.deadlines.dial).await {
+        match self.live.upstream.dial(self.live.deadlines.dial).await {
             Ok(dialled) => {
                 self.recorder.dialled(Arc::clone(&dialled.metrics));
                 let early = bytes.split_off(consumed.min(bytes.len()));
-                let connect = rewritten.unwrap_or(bytes);
+                let connect = rewritten.unwrap_or_else(|| bytes.into());
                 Ok(Opened { connection, client, dialled, connect, early })
             }
             Err(_) => {
@@ -219,32 +223,59 @@ impl Opening<'_> {
     }
 }
 
-/// Reads until there is a whole CONNECT, and asks for permission.
+/// Authentication, then permission. Also gives the bytes that the CONNECT takes of `bytes`.
+async fn admit(live: &Live, bytes: &[u8], identity: Identity) -> Result<(Accepted, usize), (Refusal, Identity)> {
+    let terms = &live.terms;
+    let asking = match enforce::open(bytes, terms) {
+        enforce::Opening::Asking(asking) => asking,
+        enforce::Opening::Refused(refusal) => return Err((refusal, identity)),
+        enforce::Opening::More => {
+            let end = End::new(Cause::ConnectDeadline, Blame::Client);
+            return Err((Refusal { reply: Vec::new(), end }, identity));
+        }
+    };
+    let known = identity.clone();
+    let Authenticated { identity, ends } = match live.authenticator.authenticate(&asking, identity).await {
+        Ok(authenticated) => authenticated,
+        Err(Unproven { reason, rule }) => return Err((asking.refuse(reason, rule), known)),
+    };
+    let at = at(ends);
+    match asking.admit(terms, identity.clone(), &Credentials::AsReceived, at) {
+        Ok(accepted) => Ok((accepted, asking.consumed)),
+        Err(refusal) => Err((refusal, identity)),
+    }
+}
+
+/// Now, and when what ends at `ends`, in seconds since 1970, does.
+fn at(ends: Option<i64>) -> At {
+    let now = Instant::now();
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let unix = i64::try_from(unix.as_secs()).unwrap_or(i64::MAX);
+    let left = |ends: i64| Duration::from_secs(u64::try_from(ends.saturating_sub(unix)).unwrap_or_default());
+    At { now, unix, ends: ends.and_then(|ends| now.checked_add(left(ends))) }
+}
+
+/// Reads until there is a whole CONNECT, or what can't be one.
 async fn await_connect(
-    terms: &Arc<Terms>,
+    terms: &Terms,
     client: &mut Transport,
     bytes: &mut Vec<u8>,
-    identity: &Identity,
     buffered: &mut Buffered,
-) -> Result<Box<Accepted>, (End, Vec<u8>)> {
-    loop {
-        match enforce::open(Instant::now(), bytes, terms, identity) {
-            enforce::Opening::Accepted(accepted) => return Ok(accepted),
-            enforce::Opening::Refused { reply, end } => return Err((end, reply)),
-            enforce::Opening::More => {}
-        }
+) -> Result<(), End> {
+    while let enforce::Opening::More = enforce::open(bytes, terms) {
         let gone = match client.read_into(bytes).await {
             Ok(Input::Wire(_) | Input::Plain) => None,
             Ok(Input::End) => Some(Cause::ClientLost),
             Err(error) => Some(error.cause().unwrap_or(Cause::ClientLost)),
         };
         if let Some(cause) = gone {
-            return Err((End::new(cause, Blame::Client), Vec::new()));
+            return Err(End::new(cause, Blame::Client));
         }
         if !buffered.set(bytes.capacity()) {
-            return Err((End::new(Cause::Overload, Blame::Gateway), Vec::new()));
+            return Err(End::new(Cause::Overload, Blame::Gateway));
         }
     }
+    Ok(())
 }
 
 /// TLS handshake and WebSocket upgrade; MQTT that comes with their last bytes is in `early`.
@@ -301,6 +332,6 @@ mod tests {
     #[test]
     fn an_idle_connection_does_not_carry_what_its_opening_and_closing_need() {
         assert!(future_bytes(serve) <= 448, "task: {}", future_bytes(serve));
-        assert!(size_of::<Relay>() <= 1024, "relay: {}", size_of::<Relay>());
+        assert!(size_of::<Relay>() <= 1152, "relay: {}", size_of::<Relay>());
     }
 }

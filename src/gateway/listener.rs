@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Error;
 use super::connection::{self, Newcomer};
-use super::shared::{Drain, Port, Shared};
+use super::shared::{Port, Shared, Words, drained};
 use super::socket;
 use crate::audit;
 use crate::metrics::AcceptError;
@@ -28,23 +28,23 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn bind(port: Arc<Port>, address: SocketAddr) -> Result<Self, Error> {
-        let socket = socket::listen(address, &port.tcp).map_err(|source| Error::Bind {
+        let socket = socket::listen(address, &port.live.load().tcp).map_err(|source| Error::Bind {
             name: port.name.to_string(),
             address,
             source,
         })?;
-        tracing::info!(listener = %port.name, %address, tls = port.tls.is_some(), "listening");
+        tracing::info!(listener = %port.name, %address, tls = port.live.load().tls.is_some(), "listening");
         Ok(Self { socket, port })
     }
 
     /// Accepts until the gateway drains. `alive` is held by every connection, so that the last one to end can be awaited.
-    pub(super) async fn accept(self, shared: Arc<Shared>, mut drain: Drain, alive: mpsc::Sender<()>) {
+    pub(super) async fn accept(self, shared: Arc<Shared>, mut words: Words, alive: mpsc::Sender<()>) {
         let mut pause = FIRST_PAUSE;
-        let handed_on = drain.clone();
+        let handed_on = words.clone();
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = drain.changed() => return,
+                _ = drained(&mut words) => return,
                 accepted = self.socket.accept() => accepted,
             };
             match accepted {
@@ -55,7 +55,7 @@ impl Listener {
                         biased;
                         () = self.admit(stream, peer, &shared, &handed_on, &alive) => {}
                         // The record of a refusal waits for room as long as the gateway runs.
-                        _ = drain.changed() => return,
+                        _ = drained(&mut words) => return,
                     }
                 }
                 Err(error) => {
@@ -75,14 +75,14 @@ impl Listener {
         stream: TcpStream,
         peer: SocketAddr,
         shared: &Arc<Shared>,
-        drain: &Drain,
+        words: &Words,
         alive: &mpsc::Sender<()>,
     ) {
         match self.port.door.enter(peer.ip()) {
             Ok(slot) => {
                 let newcomer = Newcomer { stream, peer, slot, alive: alive.clone() };
                 let (port, shared) = (Arc::clone(&self.port), Arc::clone(shared));
-                tokio::spawn(connection::serve(newcomer, port, shared, drain.clone()));
+                tokio::spawn(connection::serve(newcomer, port, shared, words.clone()));
             }
             Err(refusal) => {
                 drop(stream);

@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod admission;
+mod authenticate;
 mod buffered;
 mod build;
 mod connection;
@@ -35,6 +36,7 @@ use crate::tls::error::TlsError;
 use admin::Health;
 use build::Gateway;
 use listener::Listener;
+use shared::Word;
 
 /// What connections get to close after the last of them was told to.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -119,13 +121,13 @@ async fn serve(gateway: Gateway, drain: Duration) -> Result<(), Error> {
     let listeners: Vec<Listener> = listeners.collect::<Result<_, _>>()?;
     let _admin = gateway.serve_admin()?;
 
-    let (drain_at, draining) = watch::channel(None);
+    let (words, heard) = watch::channel(Word::default());
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
     let accepting: Vec<_> = listeners
         .into_iter()
-        .map(|listener| tokio::spawn(listener.accept(Arc::clone(&gateway.shared), draining.clone(), alive.clone())))
+        .map(|listener| tokio::spawn(listener.accept(Arc::clone(&gateway.shared), heard.clone(), alive.clone())))
         .collect();
-    drop((alive, draining));
+    drop((alive, heard));
     gateway.shared.audit.send(audit::started(SystemTime::now())).await;
     for (port, _) in &gateway.ports {
         gateway.health.listening(&port.name, true);
@@ -137,7 +139,7 @@ async fn serve(gateway: Gateway, drain: Duration) -> Result<(), Error> {
     tracing::info!(grace = ?drain, "stopping");
     gateway.health.drain();
     // Nobody listens where no connection was ever accepted and no listener is left.
-    let _ = drain_at.send(Some(Instant::now() + drain));
+    words.send_modify(|word| word.drain = Some(Instant::now() + drain));
     for task in accepting {
         let _ = task.await;
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::shared::{Port, Shared};
+use super::shared::{Live, Port, Shared};
 use crate::audit::{self, ConnectionContext, Full, Record, Traffic};
 use crate::enforce::end::End;
 use crate::enforce::event::Event;
@@ -23,6 +23,7 @@ use crate::tls::session::Session;
 pub(super) struct Recorder {
     shared: Arc<Shared>,
     port: Arc<Port>,
+    live: Arc<Live>,
     number: u64,
     accepted: Instant,
     version: Option<Version>,
@@ -33,11 +34,12 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(shared: Arc<Shared>, port: Arc<Port>, accepted: Instant) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, port: Arc<Port>, live: Arc<Live>, accepted: Instant) -> Self {
         Self {
             number: shared.next_number(),
             shared,
             port,
+            live,
             accepted,
             version: None,
             server: None,
@@ -47,9 +49,9 @@ impl Recorder {
         }
     }
 
-    /// The listener that the connection came by.
-    pub(super) fn port(&self) -> &Port {
-        &self.port
+    /// What the connection lives by.
+    pub(super) fn live(&self) -> &Arc<Live> {
+        &self.live
     }
 
     /// The handshake is through.
@@ -132,7 +134,7 @@ impl Recorder {
 
     fn context<'c>(&'c self, identity: &'c Identity) -> ConnectionContext<'c> {
         let server = self.server.as_ref().map(|server| server.server());
-        let policy = self.port.terms.policy.version();
+        let policy = self.live.terms.policy.version();
         ConnectionContext { number: self.number, identity, version: self.version, server, policy }
     }
 

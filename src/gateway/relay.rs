@@ -310,7 +310,7 @@ impl Relay {
     }
 
     fn write_deadline(&self) -> Duration {
-        self.recorder.port().deadlines.write
+        self.recorder.live().deadlines.write
     }
 
     fn write_deadline_of(&self, side: Direction) -> Option<Instant> {

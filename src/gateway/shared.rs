@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
 use super::admission::Door;
+use super::authenticate::Authenticator;
 use super::buffered::BufferedTotal;
 use super::socket::TcpOptions;
 use super::upstream::Upstream;
@@ -35,12 +37,19 @@ impl Shared {
 /// Of one listener.
 pub(super) struct Port {
     pub(super) name: Arc<str>,
-    pub(super) terms: Arc<Terms>,
-    pub(super) tls: Option<PortTls>,
-    pub(super) upgrade: Option<Upgrade>,
-    pub(super) upstream: Arc<Upstream>,
+    /// What a reload replaces, whole.
+    pub(super) live: ArcSwap<Live>,
     pub(super) door: Arc<Door>,
     pub(super) metrics: Arc<ListenerMetrics>,
+}
+
+/// What a connection takes at accept; one that is connected takes another after a reload.
+pub(super) struct Live {
+    pub(super) terms: Arc<Terms>,
+    pub(super) tls: Option<PortTls>,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) upgrade: Option<Upgrade>,
+    pub(super) upstream: Arc<Upstream>,
     pub(super) tcp: TcpOptions,
     pub(super) deadlines: Deadlines,
 }
@@ -64,5 +73,23 @@ pub(super) struct Deadlines {
     pub(super) write: Duration,
 }
 
-/// Says when the gateway drains: once set, connections end when they are quiet, and at that time at the latest.
-pub(super) type Drain = watch::Receiver<Option<Instant>>;
+/// What the gateway says to its connections.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Word {
+    /// It drains: once set, connections end when they are quiet, and at that time at the latest.
+    pub(super) drain: Option<Instant>,
+    /// How often [`Port::live`] has been replaced.
+    pub(super) generation: u64,
+}
+
+/// Hears what the gateway says.
+pub(super) type Words = watch::Receiver<Word>;
+
+/// Waits until the gateway drains; for ever where nobody is left to say so.
+pub(super) async fn drained(words: &mut Words) -> Option<Instant> {
+    let heard = words.wait_for(|word| word.drain.is_some()).await.ok().map(|word| word.drain);
+    match heard {
+        Some(drain) => drain,
+        None => std::future::pending().await,
+    }
+}

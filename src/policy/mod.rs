@@ -2,13 +2,18 @@
 //!
 //! No rule, no access; one denial beats every permission, so the order of rules never matters. Pure: no IO, no clock, and
 //! no error at run time, for a rule that cannot be evaluated denies. Not here: what the peer is told (`enforce`).
-//! Read [`Policy::decide`] first.
+//! Read [`Authority::decide`] first: one identity under one policy. [`Draft`] is what a policy says, [`Policy`] what it
+//! is compiled to.
 
+mod authority;
+mod draft;
 mod reason;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use authority::{Authority, Powers};
+pub use draft::{Broad, Condition, Deny, Draft, DraftError, Grant, Mode, OnDeny, Prefix, Role, Window};
 pub use reason::Reason;
 
 use crate::identity::Identity;
@@ -28,6 +33,8 @@ pub enum Request<'a> {
     Subscribe(Subscription<'a>),
     /// To be delivered a message.
     Receive(Message<'a>),
+    /// To have answers published to this Response Topic (5.0): it must be one that the requester may receive.
+    Respond(&'a str),
 }
 
 /// What a CONNECT asks for beside its Will.
@@ -73,24 +80,60 @@ pub struct Subscription<'a> {
     pub filter: &'a str,
     /// The QoS asked for.
     pub qos: QoS,
+    /// Whether the SUBSCRIBE has a Subscription Identifier (5.0).
+    pub has_identifier: bool,
 }
 
 /// The answer to a [`Request`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision<'p> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
     /// It may happen.
     Allow,
+    /// It may, at this QoS: a subscription alone, that asked for more.
+    AllowUpTo(QoS),
+    /// It may, because nothing is enforced; this is what would have been said.
+    Observe(Denial),
     /// It may not.
-    Deny(Denial<'p>),
+    Deny(Denial),
 }
 
 /// Who said no, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Denial<'p> {
-    /// Id of the rule that denied; [`Policy::DEFAULT_RULE`] where none allowed.
-    pub rule: &'p str,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The rule that denied; [`Policy::DEFAULT_RULE`] where none allowed.
+    pub rule: RuleId,
     /// Why.
     pub reason: Reason,
+    /// What becomes of it.
+    pub on_deny: OnDeny,
+}
+
+impl Denial {
+    /// A refusal by a limit of this name.
+    #[must_use]
+    pub const fn limit(name: &'static str, reason: Reason) -> Self {
+        Self { rule: RuleId::Limit(name), reason, on_deny: OnDeny::Reject }
+    }
+}
+
+/// What a decision is attributed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleId {
+    /// A limit of the gateway's own, by the name of its setting, or what is built in.
+    Limit(&'static str),
+    /// A rule of the policy.
+    Rule(Arc<str>),
+}
+
+impl RuleId {
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Limit(name) => name,
+            Self::Rule(id) => id,
+        }
+    }
 }
 
 /// What one rule says to one request.
@@ -104,7 +147,7 @@ pub enum Verdict {
     Deny(Reason),
 }
 
-/// One rule of a policy.
+/// A rule about messages that is none of [`Grant`] and [`Deny`].
 pub trait Rule: fmt::Debug + Send + Sync {
     /// The id that records and Reason Strings show.
     fn id(&self) -> &str;
@@ -116,11 +159,11 @@ pub trait Rule: fmt::Debug + Send + Sync {
     fn needs_payload(&self, identity: &Identity, message: &Message<'_>) -> bool;
 }
 
-/// A set of rules under one version.
+/// A set of rules under one version, shared by the connections that it judges.
 #[derive(Debug)]
 pub struct Policy {
     version: Arc<str>,
-    permit_all: bool,
+    draft: Draft,
     rules: Vec<Box<dyn Rule>>,
 }
 
@@ -128,16 +171,25 @@ impl Policy {
     /// The rule id of a denial where no rule spoke.
     pub const DEFAULT_RULE: &'static str = "default";
 
-    /// A policy that allows what some rule allows and none denies.
-    #[must_use]
-    pub fn new(version: &str, rules: Vec<Box<dyn Rule>>) -> Self {
-        Self { version: version.into(), permit_all: false, rules }
+    /// Compiles a policy.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the draft.
+    pub fn new(draft: Draft) -> Result<Self, Vec<DraftError>> {
+        Ok(Self { version: draft.version.as_str().into(), draft, rules: Vec::new() })
     }
 
     /// A policy that allows everything. Whoever loads it warns.
     #[must_use]
     pub fn permit_all(version: &str) -> Self {
-        Self { version: version.into(), permit_all: true, rules: Vec::new() }
+        let draft = Draft { permit_all: true, ..Draft::new(version) };
+        Self { version: version.into(), draft, rules: Vec::new() }
+    }
+
+    /// The same with further rules.
+    #[must_use]
+    pub fn with_rules(self, rules: Vec<Box<dyn Rule>>) -> Self {
+        Self { rules, ..self }
     }
 
     /// The version that every event shows.
@@ -149,80 +201,19 @@ impl Policy {
     /// Whether everything is allowed that no rule denies.
     #[must_use]
     pub fn permits_all(&self) -> bool {
-        self.permit_all
+        self.draft.permit_all
     }
 
-    /// Judges one request of `identity`.
+    /// Where quarantined messages go.
     #[must_use]
-    pub fn decide<'p>(&'p self, identity: &Identity, request: &Request<'_>) -> Decision<'p> {
-        let mut allowed = self.permit_all;
-        for rule in &self.rules {
-            match rule.judge(identity, request) {
-                Verdict::Silent => {}
-                Verdict::Allow => allowed = true,
-                Verdict::Deny(reason) => return Decision::Deny(Denial { rule: rule.id(), reason }),
-            }
-        }
-        if allowed {
-            Decision::Allow
-        } else {
-            Decision::Deny(Denial { rule: Self::DEFAULT_RULE, reason: Reason::NotAuthorized })
-        }
-    }
-
-    /// Whether a message must be there whole, payload included, before it can be judged.
-    #[must_use]
-    pub fn needs_payload(&self, identity: &Identity, message: &Message<'_>) -> bool {
-        self.rules.iter().any(|rule| rule.needs_payload(identity, message))
+    pub fn quarantine_topic(&self) -> &str {
+        &self.draft.quarantine_topic
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug)]
-    struct Fixed(&'static str, Verdict);
-
-    impl Rule for Fixed {
-        fn id(&self) -> &str {
-            self.0
-        }
-        fn judge(&self, _: &Identity, _: &Request<'_>) -> Verdict {
-            self.1
-        }
-        fn needs_payload(&self, _: &Identity, _: &Message<'_>) -> bool {
-            false
-        }
-    }
-
-    fn decide(policy: &Policy) -> Option<(&str, Reason)> {
-        let identity = Identity::new("field".into(), ([127, 0, 0, 1], 1).into(), None);
-        let request = Request::Connect(Connect { version: Version::V50, clean_start: true });
-        match policy.decide(&identity, &request) {
-            Decision::Allow => None,
-            Decision::Deny(Denial { rule, reason }) => Some((rule, reason)),
-        }
-    }
-
-    fn rules(verdicts: &[(&'static str, Verdict)]) -> Policy {
-        Policy::new("1", verdicts.iter().map(|&(id, verdict)| Box::new(Fixed(id, verdict)) as Box<dyn Rule>).collect())
-    }
-
-    #[test]
-    fn no_rule_is_no_access() {
-        assert_eq!(decide(&rules(&[])), Some(("default", Reason::NotAuthorized)));
-        assert_eq!(decide(&rules(&[("a", Verdict::Silent)])), Some(("default", Reason::NotAuthorized)));
-        assert_eq!(decide(&Policy::permit_all("1")), None);
-    }
-
-    #[test]
-    fn one_denial_beats_every_permission_in_any_order() {
-        let (allow, deny) = (("a", Verdict::Allow), ("d", Verdict::Deny(Reason::Banned)));
-        assert_eq!(decide(&rules(&[allow])), None);
-        assert_eq!(decide(&rules(&[allow, deny, allow])), Some(("d", Reason::Banned)));
-        assert_eq!(decide(&rules(&[deny, allow])), Some(("d", Reason::Banned)));
-    }
 
     #[test]
     fn the_payload_stays_out_of_debug_output() {

@@ -7,6 +7,12 @@ pub enum Reason {
     NotAuthorized,
     /// User name, password or token do not hold.
     BadCredentials,
+    /// Nothing proves who the client is.
+    Unidentified,
+    /// The user name is not this client's to use.
+    UserName,
+    /// What would prove who the client is can't be asked.
+    Unavailable,
     /// The Client Identifier is not this client's to use.
     ClientIdentifier,
     /// The client is banned.
@@ -25,6 +31,10 @@ pub enum Reason {
     Quota,
     /// It is too large to be judged, or to be delivered.
     TooLarge,
+    /// The payload is larger than is granted.
+    PayloadSize,
+    /// The Response Topic is none that the requester may receive.
+    ResponseTopic,
     /// Shared Subscriptions are not allowed.
     SharedSubscription,
     /// Wildcards in Topic Filters are not allowed.
@@ -35,9 +45,12 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for references and metric families.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::NotAuthorized,
         Self::BadCredentials,
+        Self::Unidentified,
+        Self::UserName,
+        Self::Unavailable,
         Self::ClientIdentifier,
         Self::Banned,
         Self::Payload,
@@ -47,6 +60,8 @@ impl Reason {
         Self::Retain,
         Self::Quota,
         Self::TooLarge,
+        Self::PayloadSize,
+        Self::ResponseTopic,
         Self::SharedSubscription,
         Self::Wildcard,
         Self::SubscriptionIdentifier,
@@ -58,6 +73,9 @@ impl Reason {
         match self {
             Self::NotAuthorized => "not_authorized",
             Self::BadCredentials => "bad_credentials",
+            Self::Unidentified => "unidentified",
+            Self::UserName => "user_name",
+            Self::Unavailable => "unavailable",
             Self::ClientIdentifier => "client_identifier",
             Self::Banned => "banned",
             Self::Payload => "payload",
@@ -67,6 +85,8 @@ impl Reason {
             Self::Retain => "retain",
             Self::Quota => "quota",
             Self::TooLarge => "too_large",
+            Self::PayloadSize => "payload_size",
+            Self::ResponseTopic => "response_topic",
             Self::SharedSubscription => "shared_subscription",
             Self::Wildcard => "wildcard",
             Self::SubscriptionIdentifier => "subscription_identifier",

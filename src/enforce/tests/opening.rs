@@ -1,12 +1,9 @@
 //! CONNECT, CONNACK, and what lies between.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::{Opening, Terms, ZeroKeepAlive, open};
-use super::world::{
-    World, connack, connect, connect_bytes, disconnect, identity, packet, publish, publish_with, terms,
-};
+use super::super::{Opening, Refusal, Terms, ZeroKeepAlive, open};
+use super::world::{World, admit, connack, connect, connect_bytes, disconnect, packet, publish, publish_with, terms};
 use crate::mqtt::connect::{Connect, Will};
 use crate::mqtt::frame::QoS;
 use crate::mqtt::property::{Properties, Property};
@@ -14,13 +11,9 @@ use crate::mqtt::{Direction, Limits, Version};
 
 #[track_caller]
 fn refused(bytes: &[u8], terms: Terms, cause: &str, reply: &[u8]) {
-    match open(Instant::now(), bytes, &Arc::new(terms), &identity()) {
-        Opening::Refused { reply: sent, end } => {
-            assert_eq!((end.cause.label(), end.blame.label()), (cause, "client"));
-            assert_eq!(sent, reply);
-        }
-        other @ (Opening::More | Opening::Accepted(_)) => panic!("{other:?}"),
-    }
+    let Refusal { reply: sent, end } = admit(Instant::now(), bytes, terms).expect_err("it is refused");
+    assert_eq!((end.cause.label(), end.blame.label()), (cause, "client"));
+    assert_eq!(sent, reply);
 }
 
 fn will<'a>(topic: &'a str, payload: &'a [u8]) -> Option<Will<'a>> {
@@ -146,11 +139,12 @@ fn a_keep_alive_of_zero_is_refused_where_the_listener_says_so() {
 fn connect_is_awaited_whole_and_goes_on_as_it_came() {
     for version in super::world::VERSIONS {
         let bytes = connect_bytes(&connect(version), &[]);
+        let terms = terms();
         for end in 0..bytes.len() {
-            let opening = open(Instant::now(), &bytes[..end], &Arc::new(terms()), &identity());
+            let opening = open(&bytes[..end], &terms);
             assert!(matches!(opening, Opening::More), "{opening:?}");
         }
-        assert_eq!(World::opened(&bytes, terms()).broker_got(), bytes);
+        assert_eq!(World::opened(&bytes, terms).broker_got(), bytes);
     }
 }
 

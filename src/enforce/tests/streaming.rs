@@ -122,7 +122,7 @@ impl Rule for Curious {
 fn the_head_of_what_is_kept_whole_is_read_once() {
     for v in VERSIONS {
         let asked = Arc::new(AtomicUsize::new(0));
-        let policy = Policy::new("7", vec![Box::new(Curious(Arc::clone(&asked)))]);
+        let policy = Policy::permit_all("7").with_rules(vec![Box::new(Curious(Arc::clone(&asked)))]);
         let mut world = World::connected_with(v, Terms { policy: Arc::new(policy), ..small() }, &[], &[]);
         let large = publish(v, "a", QoS::Zero, 0, &[b'x'; 300]);
         for turn in 1..=2 {

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::{Accepted, Connection, End, Kind, Opening, Output, Terms, open};
+use super::super::{Accepted, At, Connection, Credentials, End, Kind, Opening, Output, Refusal, Terms, open};
 use crate::identity::Identity;
 use crate::mqtt::connect::Connect;
 use crate::mqtt::frame::{PacketType, QoS};
@@ -30,6 +30,7 @@ impl Rule for ByTopic {
             Request::Connect(_) => &*identity.client_id,
             Request::Will(message) | Request::Publish(message) | Request::Receive(message) => message.topic,
             Request::Subscribe(subscription) => subscription.filter,
+            Request::Respond(topic) => topic,
         };
         let first = text.split('/').next().unwrap_or_default();
         let label = first.strip_prefix("deny").map(|rest| rest.trim_start_matches('-'));
@@ -48,7 +49,7 @@ impl Rule for ByTopic {
 }
 
 pub(super) fn terms() -> Terms {
-    Terms::new(Limits::default(), Arc::new(Policy::new("7", vec![Box::new(ByTopic)])))
+    Terms::new(Limits::default(), Arc::new(Policy::permit_all("7").with_rules(vec![Box::new(ByTopic)])))
 }
 
 pub(super) fn identity() -> Identity {
@@ -175,6 +176,20 @@ pub(super) fn disconnect(code: u8) -> Vec<u8> {
     if code == 0 { vec![0xE0, 0] } else { vec![0xE0, 1, code] }
 }
 
+/// The whole of an opening, and the bytes that its CONNECT took.
+pub(super) fn admit(now: Instant, bytes: &[u8], terms: Terms) -> Result<(Accepted, usize), Refusal> {
+    let terms = Arc::new(terms);
+    match open(bytes, &terms) {
+        Opening::Asking(asking) => {
+            let at = At { now, unix: 0, ends: None };
+            let accepted = asking.admit(&terms, asking.known(identity()), &Credentials::AsReceived, at)?;
+            Ok((accepted, asking.consumed))
+        }
+        Opening::Refused(refusal) => Err(refusal),
+        Opening::More => panic!("more of the CONNECT must come"),
+    }
+}
+
 /// A running connection.
 pub(super) struct World {
     pub(super) connection: Connection,
@@ -193,16 +208,14 @@ impl World {
     /// After CONNECT.
     pub(super) fn opened(connect: &[u8], terms: Terms) -> Self {
         let now = Instant::now();
-        let Opening::Accepted(accepted) = open(now, connect, &Arc::new(terms), &identity()) else {
-            panic!("CONNECT is refused");
-        };
-        let Accepted { mut connection, consumed, rewritten } = *accepted;
+        let (accepted, consumed) = admit(now, connect, terms).expect("CONNECT is permitted");
+        let Accepted { mut connection, rewritten } = accepted;
         connection.dialled(now);
         Self {
             connection,
             now,
             to_client: Vec::new(),
-            to_broker: rewritten.unwrap_or_else(|| connect[..consumed].to_vec()),
+            to_broker: rewritten.map_or_else(|| connect[..consumed].to_vec(), |bytes| bytes.to_vec()),
             tails: [connect[consumed..].to_vec(), Vec::new()],
             held: [true, false],
             events: Vec::new(),

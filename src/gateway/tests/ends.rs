@@ -113,7 +113,7 @@ async fn a_drain_ends_the_quiet_at_once_and_the_others_at_its_end() {
     let qos_one = b"\x32\x07\x00\x01t\x00\x01\x00x";
     busy.client.write_all(qos_one).await.unwrap();
     read(&mut busy.broker, qos_one.len()).await;
-    world.drain.send(Some(Instant::now() + Duration::from_millis(500))).unwrap();
+    world.drain(Instant::now() + Duration::from_millis(500));
     assert_eq!(read_to_end(&mut quiet.client).await, b"\xe0\x01\x8b");
     let told = Instant::now();
     assert_eq!(read_to_end(&mut busy.client).await, b"\xe0\x01\x8b");

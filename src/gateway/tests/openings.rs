@@ -54,7 +54,7 @@ async fn no_byte_of_a_connect_pushes_its_deadline_back() {
 async fn a_drain_ends_those_that_are_still_opening() {
     let world = World::new("").await;
     let (mut silent, task) = world.dial().await;
-    world.drain.send(Some(Instant::now())).unwrap();
+    world.drain(Instant::now());
     assert_eq!(read_to_end(&mut silent).await, b"");
     soon(task).await.unwrap();
 }

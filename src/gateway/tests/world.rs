@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::super::build::Gateway;
 use super::super::connection::{Newcomer, serve};
-use super::super::shared::{Port, Shared};
+use super::super::shared::{Port, Shared, Word};
 use crate::audit::{self, Writer};
 use crate::config;
 
@@ -33,7 +33,7 @@ pub(super) struct World {
     shared: Arc<Shared>,
     front: TcpListener,
     pub(super) broker: TcpListener,
-    pub(super) drain: watch::Sender<Option<Instant>>,
+    words: watch::Sender<Word>,
     writer: Writer,
     folder: TempDir,
 }
@@ -82,8 +82,13 @@ impl World {
         let gateway = Gateway::build(&settings, sink).unwrap();
         let port = Arc::clone(&gateway.ports[0].0);
         let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (drain, _) = watch::channel(None);
-        Self { port, shared: gateway.shared, front, broker, drain, writer, folder }
+        let (words, _) = watch::channel(Word::default());
+        Self { port, shared: gateway.shared, front, broker, words, writer, folder }
+    }
+
+    /// Tells the connections to end, at that time at the latest.
+    pub(super) fn drain(&self, at: Instant) {
+        self.words.send_modify(|word| word.drain = Some(at));
     }
 
     pub(super) async fn dial(&self) -> (TcpStream, JoinHandle<()>) {
@@ -96,7 +101,7 @@ impl World {
         let slot = self.port.door.enter(peer.ip()).unwrap();
         let (alive, mut gone) = mpsc::channel(1);
         let newcomer = Newcomer { stream, peer, slot, alive };
-        tokio::spawn(serve(newcomer, Arc::clone(&self.port), Arc::clone(&self.shared), self.drain.subscribe()));
+        tokio::spawn(serve(newcomer, Arc::clone(&self.port), Arc::clone(&self.shared), self.words.subscribe()));
         (client, tokio::spawn(async move { assert!(gone.recv().await.is_none()) }))
     }
 

@@ -1,7 +1,16 @@
-//! What is known of a client: its certificate, address, Client Identifier and user name.
+//! What is known of a client: who it is proven to be, its certificate, address, Client Identifier and user name.
 //!
 //! Plain data, compared byte for byte: nothing here folds case, trims or normalises. Not here: how a certificate is
-//! verified (`tls`) and what an identity may do (`policy`). Read [`Identity`] first.
+//! verified (`tls`), how a password or a token is (`credentials`), and what an identity may do (`policy`). Read
+//! [`Identity`] first.
+
+mod attribute;
+mod pattern;
+mod template;
+
+pub use attribute::Attribute;
+pub use pattern::Pattern;
+pub use template::{Template, TemplateError};
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,20 +28,75 @@ pub struct Identity {
     pub certificate: Option<Box<Certificate>>,
     /// Client Identifier of the CONNECT; empty before it, and where the client leaves the choice to the broker.
     pub client_id: Box<str>,
-    /// User name of the CONNECT: what the client claims, verified by nobody.
+    /// User name of the CONNECT: what the client claims.
     pub username: Option<Box<str>>,
+    /// Who it is proven to be; none where nothing proves it.
+    pub name: Option<Box<str>>,
+    /// What proves it.
+    pub method: Method,
+    /// What a token or an authentication service says of it, as name and value; a name may repeat.
+    pub claims: Box<[(Box<str>, Box<str>)]>,
+}
+
+/// What proves an identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Nothing: not asked for, or not yet.
+    #[default]
+    Unproven,
+    /// A client certificate.
+    Certificate,
+    /// A user name and its password.
+    Password,
+    /// A signed token.
+    Token,
+    /// The address and listener, trusted for it.
+    Address,
+    /// An authentication service that was called.
+    Http,
+    /// Nothing, and the settings say that this will do.
+    Anonymous,
+}
+
+impl Method {
+    /// Every method, for references and metric families.
+    pub const ALL: [Self; 7] =
+        [Self::Unproven, Self::Certificate, Self::Password, Self::Token, Self::Address, Self::Http, Self::Anonymous];
+
+    /// The word that settings, records and metrics use; never changes.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Unproven => "unproven",
+            Self::Certificate => "certificate",
+            Self::Password => "password",
+            Self::Token => "token",
+            Self::Address => "address",
+            Self::Http => "http",
+            Self::Anonymous => "anonymous",
+        }
+    }
 }
 
 impl Identity {
     /// What is known at accept, before any CONNECT.
     #[must_use]
     pub fn new(listener: Arc<str>, source: SocketAddr, certificate: Option<Certificate>) -> Self {
-        Self { listener, source, certificate: certificate.map(Box::new), client_id: Box::default(), username: None }
+        Self {
+            listener,
+            source,
+            certificate: certificate.map(Box::new),
+            client_id: Box::default(),
+            username: None,
+            name: None,
+            method: Method::Unproven,
+            claims: Box::default(),
+        }
     }
 
-    /// The verified name of the client: the one Common Name of its certificate.
+    /// The one Common Name of its certificate.
     #[must_use]
-    pub fn name(&self) -> Option<&str> {
+    pub fn common_name(&self) -> Option<&str> {
         self.certificate.as_deref().and_then(Certificate::common_name)
     }
 }

@@ -1,0 +1,339 @@
+//! What a policy says, before it is compiled: plain data, as a file or an import gives it.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::identity::{Attribute, Pattern};
+use crate::mqtt::frame::QoS;
+
+/// Every rule of a policy.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Names this state of the policy; appears in every event.
+    pub version: String,
+    /// Whether what is not permitted is refused.
+    pub mode: Mode,
+    /// Whether everything is permitted that no rule denies.
+    pub permit_all: bool,
+    /// What becomes of what no rule permits.
+    pub on_deny: OnDeny,
+    /// First level of the topics that quarantined messages are published to.
+    pub quarantine_topic: String,
+    /// Who is who.
+    pub roles: Vec<Role>,
+    /// What is permitted.
+    pub grants: Vec<Grant>,
+    /// What is denied, whatever grants say.
+    pub denies: Vec<Deny>,
+}
+
+impl Draft {
+    /// Where quarantined messages go when nothing else is said.
+    pub const QUARANTINE_TOPIC: &'static str = "quarantine";
+
+    /// A policy without a rule.
+    #[must_use]
+    pub fn new(version: &str) -> Self {
+        Self {
+            version: version.to_owned(),
+            mode: Mode::Enforce,
+            permit_all: false,
+            on_deny: OnDeny::Reject,
+            quarantine_topic: Self::QUARANTINE_TOPIC.to_owned(),
+            roles: Vec::new(),
+            grants: Vec::new(),
+            denies: Vec::new(),
+        }
+    }
+}
+
+/// Whether what is not permitted is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It goes on, and what would have happened is recorded.
+    Monitor,
+}
+
+/// What becomes of what is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnDeny {
+    /// It is answered with a failure where there is one, and the connection goes on.
+    #[default]
+    Reject,
+    /// As `Reject`, but the answer claims success.
+    Acknowledge,
+    /// The connection ends.
+    Disconnect,
+    /// As `Reject`, and the message is published to the quarantine topic.
+    Quarantine,
+    /// It goes on, and what would have happened is recorded.
+    Monitor,
+}
+
+impl OnDeny {
+    /// Every one, for references and metric families.
+    pub const ALL: [Self; 5] = [Self::Reject, Self::Acknowledge, Self::Disconnect, Self::Quarantine, Self::Monitor];
+
+    /// The word that policies and records use; never changes.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Acknowledge => "acknowledge",
+            Self::Disconnect => "disconnect",
+            Self::Quarantine => "quarantine",
+            Self::Monitor => "monitor",
+        }
+    }
+}
+
+/// What becomes of a subscription to more than is granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Broad {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It goes on as asked, and its deliveries are filtered.
+    Filter,
+}
+
+/// Clients that have something in common.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// Unique.
+    pub name: String,
+    /// All of them must hold.
+    pub conditions: Vec<Condition>,
+    /// Names of identities; where given, the client's must be one.
+    pub members: Option<HashSet<Box<str>>>,
+    /// Whether its clients are refused anything.
+    pub mode: Mode,
+    /// What becomes of its clients' subscriptions to more than is granted.
+    pub on_broad_subscription: Broad,
+    /// How long its clients may stay connected.
+    pub max_lifetime: Option<Duration>,
+    /// Whether its clients may use wildcards in Topic Filters.
+    pub wildcard_subscriptions: bool,
+    /// Whether its clients may use Shared Subscriptions.
+    pub shared_subscriptions: bool,
+    /// Whether its clients may use Subscription Identifiers (5.0).
+    pub subscription_identifiers: bool,
+}
+
+impl Role {
+    /// The role that every client has, whether a policy names it or not.
+    pub const EVERYONE: &'static str = "everyone";
+
+    /// A role with nothing said but its name: every client has it.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            conditions: Vec::new(),
+            members: None,
+            mode: Mode::Enforce,
+            on_broad_subscription: Broad::Refuse,
+            max_lifetime: None,
+            wildcard_subscriptions: true,
+            shared_subscriptions: true,
+            subscription_identifiers: true,
+        }
+    }
+}
+
+/// One thing that must hold of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Some value of the attribute matches one of these.
+    Text {
+        /// What is looked at.
+        attribute: Attribute,
+        /// What it may be.
+        any: Vec<Pattern>,
+    },
+    /// The client's address is in one of these.
+    Address(Vec<Prefix>),
+}
+
+/// Addresses that begin alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Prefix {
+    /// Any of them.
+    pub address: IpAddr,
+    /// How many leading bits count: at most 32, or 128.
+    pub bits: u8,
+}
+
+impl Prefix {
+    /// Reads `10.0.0.0/8`, or a single address.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let widest = if address.is_ipv4() { 32 } else { 128 };
+        let bits = match bits {
+            None => widest,
+            Some(bits) => bits.parse().ok().filter(|bits| *bits <= widest)?,
+        };
+        Some(Self { address, bits })
+    }
+
+    /// Whether `address` is one of them.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let same = |own: u128, other: u128, width: u32| {
+            let behind = width.saturating_sub(u32::from(self.bits));
+            own.checked_shr(behind).unwrap_or(0) == other.checked_shr(behind).unwrap_or(0)
+        };
+        match (self.address, address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => same(u32::from(own).into(), u32::from(other).into(), 32),
+            (IpAddr::V6(own), IpAddr::V6(other)) => same(own.into(), other.into(), 128),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+/// What some roles may do.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Unique among grants and denies; what records and Reason Strings show.
+    pub id: String,
+    /// Who; names of roles, or `everyone`.
+    pub roles: Vec<String>,
+    /// Topic Filters that may be published to.
+    pub publish: Vec<String>,
+    /// Topic Filters that may be subscribed and received.
+    pub subscribe: Vec<String>,
+    /// Topic Filters that may be received.
+    pub receive: Vec<String>,
+    /// The highest QoS of what is published or subscribed.
+    pub max_qos: QoS,
+    /// Whether retained messages may be published.
+    pub retain: bool,
+    /// The largest payload, either way.
+    pub max_payload_bytes: Option<usize>,
+    /// The share names that may be used; none given permits every one.
+    pub share_groups: Option<Vec<String>>,
+    /// When it holds; always where none is given.
+    pub when: Option<Window>,
+    /// Whether its limits refuse.
+    pub mode: Mode,
+    /// What becomes of what its limits refuse.
+    pub on_deny: OnDeny,
+}
+
+impl Grant {
+    /// A grant that speaks of nothing yet.
+    #[must_use]
+    pub fn new(id: &str, roles: &[&str]) -> Self {
+        Self {
+            id: id.to_owned(),
+            roles: roles.iter().map(|&role| role.to_owned()).collect(),
+            publish: Vec::new(),
+            subscribe: Vec::new(),
+            receive: Vec::new(),
+            max_qos: QoS::Two,
+            retain: true,
+            max_payload_bytes: None,
+            share_groups: None,
+            when: None,
+            mode: Mode::Enforce,
+            on_deny: OnDeny::Reject,
+        }
+    }
+}
+
+/// What some roles may not do, whatever grants say.
+#[derive(Clone, Debug)]
+pub struct Deny {
+    /// Unique among grants and denies; what records and Reason Strings show.
+    pub id: String,
+    /// Who; empty is everyone.
+    pub roles: Vec<String>,
+    /// Whether they may not connect at all.
+    pub connect: bool,
+    /// Topic Filters that may not be published to.
+    pub publish: Vec<String>,
+    /// Topic Filters that may not be subscribed or received.
+    pub subscribe: Vec<String>,
+    /// Topic Filters that may not be received.
+    pub receive: Vec<String>,
+    /// Topic Filters that it leaves alone.
+    pub except: Vec<String>,
+    /// When it holds; always where none is given.
+    pub when: Option<Window>,
+    /// Whether it refuses.
+    pub mode: Mode,
+    /// What becomes of what it refuses.
+    pub on_deny: OnDeny,
+}
+
+impl Deny {
+    /// A denial that speaks of nothing yet, for everyone.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            roles: Vec::new(),
+            connect: false,
+            publish: Vec::new(),
+            subscribe: Vec::new(),
+            receive: Vec::new(),
+            except: Vec::new(),
+            when: None,
+            mode: Mode::Enforce,
+            on_deny: OnDeny::Reject,
+        }
+    }
+}
+
+/// Hours of the day in a time zone, on some days of the week.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// Whether the rule holds inside of the hours, or outside.
+    pub inside: bool,
+    /// Minutes after midnight when the hours begin.
+    pub from: u16,
+    /// Minutes after midnight when they are over, 1,440 at most. Not after `from`: they reach into the next day.
+    pub to: u16,
+    /// The days on which they begin, Monday first.
+    pub days: [bool; 7],
+    /// Whose clock.
+    pub timezone: jiff::tz::TimeZone,
+}
+
+/// What is wrong with a draft.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DraftError {
+    /// Two rules have this id, or one is named like something built in.
+    #[error("the id `{0}` is taken")]
+    DuplicateId(String),
+    /// Two roles have this name, or one is named like something built in.
+    #[error("the role `{0}` is taken")]
+    DuplicateRole(String),
+    /// A rule names a role that does not exist.
+    #[error("rule `{rule}` names the role `{role}`, which does not exist")]
+    UnknownRole {
+        /// Its id.
+        rule: String,
+        /// The name.
+        role: String,
+    },
+    /// A rule has a filter that is none.
+    #[error("rule `{rule}` has the topic filter `{filter}`: {why}")]
+    Filter {
+        /// Its id.
+        rule: String,
+        /// As written.
+        filter: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
