@@ -1,18 +1,21 @@
 //! What was written, held against itself: names, places, files, limits that contradict each other.
 
+mod far;
+mod identity;
 mod tls;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::far::is_local;
 use super::kinds::{Over, show_duration, show_size};
 use super::policy;
 use super::problem::{self, Problem, Source};
 use super::read::{Located, Reading, Table, listed, nearest, read_text};
-use super::settings::{Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Server, Settings};
-use super::tables::{BrokerTable, Gateway, ListenerTable};
+use super::settings::{Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Settings};
+use super::tables::{Gateway, ListenerTable};
 use crate::enforce::Terms;
 use crate::mqtt;
 use crate::policy::Policy;
@@ -49,7 +52,7 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
     admin(&gateway, reading);
     let audit = audit(&gateway, reading);
     let brokers: Vec<Arc<Broker>> =
-        gateway.broker.iter().filter_map(|table| broker(table, reading)).map(Arc::new).collect();
+        gateway.broker.iter().filter_map(|table| far::broker(table, reading)).map(Arc::new).collect();
     let listeners: Vec<Arc<Listener>> = gateway
         .listener
         .iter()
@@ -63,11 +66,14 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
         admin: gateway.admin.bind.map(|bind| bind.value),
         audit,
         log: gateway.log,
+        reload: gateway.reload,
+        authentication: gateway.authentication,
         drain: process.deadlines.drain,
         limits: process.limits,
         warnings: Vec::new(),
         source: Arc::clone(&reading.source),
         files: std::mem::take(&mut reading.files),
+        more_files: std::mem::take(&mut reading.more_files),
     })
 }
 
@@ -214,6 +220,7 @@ fn listener(
     brokers: &[Arc<Broker>],
     reading: &mut Reading,
 ) -> Option<Listener> {
+    let located = table;
     let Located { value: table, span } = table;
     let own_limits = table.limits.clone().over(process.limits.clone());
     limits(&own_limits, &table.limits, reading);
@@ -226,6 +233,8 @@ fn listener(
     if tls.is_none() {
         plain_listener(table, span, reading);
     }
+    let around = identity::Around { tls: identity::Asked::of(table.tls.as_ref()), policy: &process.policy };
+    let identity = identity::identity(located, &around, reading);
     let broker = table.broker.as_ref().and_then(|name| find_broker(name, gateway, brokers, reading));
     Some(Listener {
         name: table.name.as_ref()?.value.as_str().into(),
@@ -233,6 +242,8 @@ fn listener(
         broker: broker?,
         tls: tls.flatten(),
         websocket: table.websocket.as_ref().map(|websocket| websocket.value.clone()),
+        proxy_protocol: table.proxy_protocol.as_ref().map(|table| identity::proxy_protocol(&table.value)),
+        identity,
         terms: Arc::new(terms(table, &own_limits, &own_deadlines, process)),
         tcp: table.tcp.clone(),
         deadlines: own_deadlines,
@@ -332,32 +343,6 @@ fn find_broker(
     found.cloned()
 }
 
-fn broker(table: &Located<BrokerTable>, reading: &mut Reading) -> Option<Broker> {
-    let table = &table.value;
-    let tls = table.tls.as_ref().map(|tls| tls::broker_tls(&tls.value, reading));
-    if tls.is_none() {
-        let remote = |server: &&Located<Server>| !is_local(&server.value.host);
-        if let Some(server) = table.servers.iter().find(remote) {
-            let problem = reading
-                .at(problem::Kind::Unsafe, &server.span, "the way to this broker is not encrypted")
-                .label("passwords and messages cross the network in the clear")
-                .help("give the broker a `tls` table, as in `tls.ca = \"pki/broker-ca.pem\"`")
-                .warning();
-            reading.report(problem);
-        }
-    }
-    Some(Broker {
-        name: table.name.as_ref()?.value.as_str().into(),
-        servers: values(&table.servers),
-        tls,
-        keepalive: table.tcp.keepalive,
-    })
-}
-
-fn is_local(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 fn file_exists(file: &Located<PathBuf>, reading: &mut Reading) {
     if file.value.as_os_str().is_empty() {
         return;
@@ -369,7 +354,13 @@ fn file_exists(file: &Located<PathBuf>, reading: &mut Reading) {
     }
 }
 
-fn no_file(what: &str, path: &Path, found: &str, span: &Range<usize>, reading: &mut Reading) {
+fn folder_exists(folder: &Located<PathBuf>, reading: &mut Reading) {
+    if !folder.value.as_os_str().is_empty() && !folder.value.is_dir() {
+        no_file("can't open", &folder.value, "expected a folder", &folder.span, reading);
+    }
+}
+
+pub(super) fn no_file(what: &str, path: &Path, found: &str, span: &Range<usize>, reading: &mut Reading) {
     let is_absolute = reading.text(span).starts_with('/');
     let help = if is_absolute { "" } else { "relative paths begin at the folder of this file" };
     let problem =

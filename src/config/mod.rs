@@ -3,6 +3,7 @@
 //! Not here: what is in a certificate or a key (`tls`). Read [`Settings`] first; [`load`] makes it.
 
 mod check;
+mod files;
 mod kinds;
 mod policy;
 mod problem;
@@ -21,8 +22,10 @@ use std::sync::Arc;
 pub use problem::{Kind, Problem, Problems, Severity, Source};
 pub use settings::*;
 
-/// Bytes of a settings or policy file; anything larger is not one.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Bytes of a settings file; anything larger is not one.
+const MAX_SETTINGS_BYTES: u64 = 1 << 20;
+/// Bytes of a policy file, or of a table by identity.
+const MAX_TABLE_BYTES: u64 = 16 << 20;
 
 /// Reads and checks a settings file and the policy that it names.
 ///
@@ -30,7 +33,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Every problem of both files.
 pub fn load(path: &Path) -> Result<Settings, Problems> {
     let mut problems = Vec::new();
-    let settings = match open(path) {
+    let settings = match open(path, MAX_SETTINGS_BYTES) {
         Ok(source) => check::settings(&source, &mut problems),
         Err(problem) => {
             problems.push(problem);
@@ -48,27 +51,33 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
     }
 }
 
-/// Reads a file whole.
-fn open(path: &Path) -> Result<Arc<Source>, Problem> {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
-    let refuse = |text: String, help: &str| {
+/// Reads a file of text whole.
+fn open(path: &Path, max_bytes: u64) -> Result<Arc<Source>, Problem> {
+    let refuse = |text: &str, help: &str| {
         let source = Arc::new(Source { path: path.to_owned(), text: String::new() });
         Problem::new(Kind::Unreadable, &source, None, "can't read this file".to_owned()).label(text).help(help)
     };
-    if let Err(error) = read {
-        return Err(refuse(reason(&error), ""));
-    }
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
-        return Err(refuse("larger than 1 MiB".to_owned(), ""));
-    }
+    let bytes = read_bytes(path, max_bytes).map_err(|why| refuse(&why, ""))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Arc::new(Source { path: path.to_owned(), text })),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            Err(refuse(format!("byte {at} is not UTF-8"), "settings are UTF-8 text"))
+            Err(refuse(&format!("byte {at} is not UTF-8"), "settings are UTF-8 text"))
         }
     }
+}
+
+/// Reads a file whole, or says why not.
+fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(max_bytes + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        return Err(reason(&error));
+    }
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max_bytes {
+        return Err(format!("larger than {}", kinds::show_size(usize::try_from(max_bytes).unwrap_or(usize::MAX))));
+    }
+    Ok(bytes)
 }
 
 /// Why a file can't be read.

@@ -38,7 +38,7 @@ impl Words for Mode {
 pub(super) fn load(folder: &Path, by: (&Arc<Source>, &Range<usize>), problems: &mut Vec<Problem>) -> Option<Policy> {
     let (naming, span) = by;
     let path = folder.join(FILE);
-    let source = match super::open(&path) {
+    let source = match super::open(&path, super::MAX_TABLE_BYTES) {
         Ok(source) => source,
         Err(problem) => {
             let message = format!("can't read the policy `{}`", path.display());

@@ -81,6 +81,8 @@ pub enum Kind {
     Tls,
     /// A policy that permits nothing.
     NoPolicy,
+    /// A listener whose clients are nobody.
+    NoIdentity,
     /// A choice that gives up protection.
     Unsafe,
     /// Something that has no effect.
@@ -104,6 +106,7 @@ impl Kind {
             Self::MissingFile => "missing_file",
             Self::Tls => "tls",
             Self::NoPolicy => "no_policy",
+            Self::NoIdentity => "no_identity",
             Self::Unsafe => "unsafe",
             Self::Unused => "unused",
         }

@@ -99,6 +99,11 @@ pub(super) trait Table: Default {
     /// Its keys, in the order of the reference.
     fn keys() -> Vec<Key>;
 
+    /// The JSON Schema of it.
+    fn schema() -> Json {
+        super::reference::table_schema(&Self::keys())
+    }
+
     /// Takes what the table says over what held before.
     fn read(self, entries: &mut Entries<'_>) -> Self;
 
@@ -112,11 +117,13 @@ pub(super) struct Reading {
     pub(super) problems: Vec<Problem>,
     /// Files that it names.
     pub(super) files: Vec<Located<PathBuf>>,
+    /// Files that those name.
+    pub(super) more_files: Vec<PathBuf>,
 }
 
 impl Reading {
     pub(super) fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), problems: Vec::new(), files: Vec::new() }
+        Self { source: Arc::clone(source), problems: Vec::new(), files: Vec::new(), more_files: Vec::new() }
     }
 
     pub(super) fn report(&mut self, problem: Problem) {
@@ -202,6 +209,7 @@ pub(super) struct Entries<'r> {
     table: &'r DeTable<'r>,
     span: Option<Range<usize>>,
     known: Vec<&'static str>,
+    is_open: bool,
     pub(super) reading: &'r mut Reading,
 }
 
@@ -220,6 +228,21 @@ impl<'r> Entries<'r> {
         kind.read(&given, base, self.reading)
     }
 
+    /// Every entry, of a table with keys of the operator's own.
+    pub(super) fn each<K: Kind>(&mut self, kind: &K) -> Vec<(Located<String>, Located<K::Value>)> {
+        self.is_open = true;
+        let mut found = Vec::with_capacity(self.table.len());
+        for (key, value) in self.table {
+            let name: &str = key.get_ref();
+            let given = Given { key: name, value: value.get_ref(), span: value.span() };
+            if let Some(value) = kind.parse(&given, self.reading) {
+                let key = Located { value: name.to_owned(), span: key.span() };
+                found.push((key, Located { value, span: given.span }));
+            }
+        }
+        found
+    }
+
     fn missing(&mut self, key: &str, expects: &str) {
         let source = &self.reading.source;
         let problem = Problem::new(problem::Kind::MissingKey, source, self.span.clone(), format!("`{key}` is missing"))
@@ -228,6 +251,9 @@ impl<'r> Entries<'r> {
     }
 
     fn report_unknown(&mut self) {
+        if self.is_open {
+            return;
+        }
         let table = self.table;
         for key in table.keys() {
             let name: &str = key.get_ref();
@@ -260,7 +286,7 @@ pub(super) fn read_table<T: Table>(
     span: Option<Range<usize>>,
     reading: &mut Reading,
 ) -> T {
-    let mut entries = Entries { table, span, known: Vec::new(), reading };
+    let mut entries = Entries { table, span, known: Vec::new(), is_open: false, reading };
     let read = base.read(&mut entries);
     entries.report_unknown();
     read

@@ -1,5 +1,8 @@
 //! The checked settings: what the rest of the gateway is given.
 
+mod far;
+mod identity;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,9 @@ use super::read::{Located, settings};
 use crate::enforce::{Terms, ZeroKeepAlive};
 use crate::mqtt::Version;
 use crate::policy::Policy;
+
+pub use far::*;
+pub use identity::*;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -35,17 +41,33 @@ pub struct Settings {
     pub limits: Limits,
     /// Who may do what.
     pub policy: Arc<Policy>,
+    /// How changed files are noticed.
+    pub reload: Reload,
+    /// Password checks.
+    pub authentication: Authentication,
     /// How long open exchanges may take to end after SIGTERM.
     pub drain: Duration,
     /// What deserves saying and is no error, by file and place.
     pub warnings: Vec<Problem>,
     /// The settings file.
     pub source: Arc<Source>,
-    /// The files that it names.
+    /// The files and folders that it names.
     pub(super) files: Vec<Located<PathBuf>>,
+    /// Those that its policies and tables name, and these themselves.
+    pub(super) more_files: Vec<PathBuf>,
 }
 
 impl Settings {
+    /// Every file and folder that was read, or is to be, the settings file first: when one changes, all are read anew.
+    pub fn watched(&self) -> Vec<&Path> {
+        let named = self.files.iter().map(|file| file.value.as_path());
+        let mut seen = std::collections::HashSet::new();
+        let all = std::iter::once(self.source.path.as_path())
+            .chain(named)
+            .chain(self.more_files.iter().map(PathBuf::as_path));
+        all.filter(|path| seen.insert(*path)).collect()
+    }
+
     /// A problem with what the settings name, such as a certificate, shown where they name `file`.
     pub fn problem(&self, severity: Severity, message: String, file: Option<&Path>) -> Problem {
         let named = file.and_then(|file| self.files.iter().find(|named| named.value == file));
@@ -67,6 +89,11 @@ pub struct Listener {
     pub tls: Option<ServerTls>,
     /// MQTT over WebSocket; none is MQTT straight over TCP or TLS.
     pub websocket: Option<WebSocket>,
+    /// PROXY protocol in front of what clients send; none takes none.
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// Who its clients are. None asks nobody to prove it, which is so only where the policy permits everything; a
+    /// certificate's one Common Name is then the name of its client, and other clients have none.
+    pub identity: Option<IdentitySettings>,
     /// What it imposes on connections: packet limits, versions, Keep Alive, policy.
     pub terms: Arc<Terms>,
     /// The sockets of its clients.
@@ -164,15 +191,21 @@ pub struct Broker {
     pub tls: Option<BrokerTls>,
     /// Idle time before TCP keepalive probes.
     pub keepalive: Duration,
+    /// User name and password of the CONNECT that goes there.
+    pub credentials: BrokerCredentials,
+    /// PROXY protocol in front of what goes there; none sends none.
+    pub proxy_protocol: Option<BrokerProxyProtocol>,
 }
 
 /// TLS towards a broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct BrokerTls {
     /// PEM file with the issuers that are trusted; none takes the machine's trust store.
     pub ca: Option<PathBuf>,
     /// The gateway's own certificate, for brokers that ask for one.
     pub identity: Option<KeyPair>,
+    /// Certificates of its clients, each shown for its own.
+    pub identities: Option<BrokerIdentities>,
     /// The name that the broker's certificate must carry; none takes the server's host.
     pub server_name: Option<String>,
     /// Protocols offered by ALPN; empty offers none.
@@ -224,6 +257,26 @@ settings! {
         path: String = "/mqtt".to_owned(), url_path();
         /// Bytes of one WebSocket message, which may hold several packets or a part of one. Where a client sends each packet as one message, this bounds its packets.
         max_message_bytes: usize = 2 * MIB, size(KIB..=256 * MIB);
+    }
+}
+
+settings! {
+    /// How changed files are noticed. A SIGHUP has everything read anew at any time.
+    pub struct Reload {
+        /// How often the files that settings and policies name are looked at for changes; `0s` never.
+        poll: Duration = seconds(2), duration(Duration::ZERO..=HOUR);
+    }
+}
+
+settings! {
+    /// Password checks, which take long on purpose. They run beside the connections, on threads of their own.
+    pub struct Authentication {
+        /// Checks at once.
+        workers: usize = 2, count(1..=256);
+        /// Checks that may wait; one more is refused as if the broker were out of reach.
+        max_queue: usize = 1024, count(1..=1_000_000);
+        /// How long a client's authentication may take, waiting included.
+        deadline: Duration = seconds(5), duration(MILLI..=HOUR);
     }
 }
 

@@ -1,5 +1,8 @@
 //! The tables of a settings file as they are written, before they are held against each other.
 
+mod far;
+mod identity;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,9 +13,13 @@ use super::kinds::{
 };
 use super::read::{Located, settings};
 use super::settings::{
-    Admin, Deadlines, KeepAlive, Limits, Log, OnFull, OnStale, Revocation, Server, Tcp, TlsVersion, WebSocket,
+    Admin, Authentication, Deadlines, KeepAlive, Limits, Log, OnFull, OnStale, Reload, Revocation, Server, Tcp,
+    TlsVersion, WebSocket,
 };
 use crate::mqtt::Version;
+
+pub(super) use far::*;
+pub(super) use identity::*;
 
 settings! {
     /// The whole file.
@@ -29,6 +36,10 @@ settings! {
         deadlines: Over<Deadlines> = Over::nothing(), overridable();
         /// What Keep Alive a client may ask for; a listener may have its own.
         keep_alive: Over<KeepAlive> = Over::nothing(), overridable();
+        /// How changed files are noticed.
+        reload: Reload = Reload::default(), table();
+        /// Password checks.
+        authentication: Authentication = Authentication::default(), table();
         /// Metrics and health.
         admin: Admin = Admin::default(), table();
         /// Events.
@@ -51,6 +62,10 @@ settings! {
         tls: Option<Located<ServerTlsTable>> = None, optional(table());
         /// MQTT over WebSocket in place of MQTT straight over TCP or TLS.
         websocket: Option<Located<WebSocket>> = None, optional(table());
+        /// Who its clients are, and what proves it. Without it: the one Common Name of the client certificate; and where none is asked for, nobody, which only a policy that permits everything lets through.
+        identity: Option<Located<IdentityTable>> = None, optional(table());
+        /// PROXY protocol of a load balancer in front of it.
+        proxy_protocol: Option<Located<ProxyProtocolTable>> = None, optional(table());
         /// Protocol versions that are accepted.
         versions: Vec<Located<Version>> = every_version(), list(word(), 1..=3);
         /// The sockets of its clients.
@@ -138,6 +153,10 @@ settings! {
         servers: Vec<Located<Server>> = Vec::new(), required_list(server(), 1..=64);
         /// TLS; without it the way to the broker is plain TCP.
         tls: Option<Located<BrokerTlsTable>> = None, optional(table());
+        /// User name and password of the CONNECT that goes there.
+        credentials: Option<Located<CredentialsTable>> = None, optional(table());
+        /// PROXY protocol (of HAProxy) in front of what goes there, which tells the broker where clients dial from.
+        proxy_protocol: Option<Located<BrokerProxyProtocolTable>> = None, optional(table());
         /// The sockets to its servers.
         tcp: BrokerTcp = BrokerTcp::default(), table();
     }
@@ -160,6 +179,8 @@ settings! {
         certificate: Option<Located<PathBuf>> = None, optional(File);
         /// PEM file: the private key of `certificate`.
         key: Option<Located<PathBuf>> = None, optional(File);
+        /// Certificates of clients, shown to the broker in place of the gateway's own.
+        identities: Option<Located<BrokerIdentitiesTable>> = None, optional(table());
         /// The name that the broker's certificate must carry; the host in `servers` when not given.
         server_name: Option<Located<String>> = None, optional(server_name());
         /// Protocols offered by ALPN; an empty list offers none.

@@ -154,11 +154,7 @@ mod tests {
                 0,
             ),
             (40 * day, vec![], 0),
-            (
-                40 * day + 1,
-                vec![Warning::RevocationListStale { file: list, next_update: list_end, on_stale }],
-                1,
-            ),
+            (40 * day + 1, vec![Warning::RevocationListStale { file: list, next_update: list_end, on_stale }], 1),
             (41 * day, vec![], 1),
             (61 * day, vec![Warning::Expired { file: certificate, not_after: own_end }], 1),
             (62 * day, vec![], 1),

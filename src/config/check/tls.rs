@@ -3,11 +3,14 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::{file_exists, values};
+use super::{file_exists, folder_exists, values};
+use crate::config::files;
 use crate::config::problem;
 use crate::config::read::{Located, Reading};
-use crate::config::settings::{BrokerTls, ClientAuth, KeyPair, OnStale, Revocation, ServerTls};
-use crate::config::tables::{BrokerTlsTable, CertificateTable, Clients, ServerTlsTable};
+use crate::config::settings::{
+    BrokerIdentities, BrokerTls, ClientAuth, IdentityCertificates, KeyPair, Missing, OnStale, Revocation, ServerTls,
+};
+use crate::config::tables::{BrokerIdentitiesTable, BrokerTlsTable, CertificateTable, Clients, ServerTlsTable};
 
 pub(super) fn server_tls(tls: &Located<ServerTlsTable>, reading: &mut Reading) -> Option<ServerTls> {
     let Located { value: tls, span } = tls;
@@ -106,10 +109,48 @@ pub(super) fn broker_tls(tls: &BrokerTlsTable, reading: &mut Reading) -> BrokerT
     BrokerTls {
         ca: tls.ca.as_ref().map(|ca| ca.value.clone()),
         identity: pair(tls.certificate.as_ref(), tls.key.as_ref(), reading),
+        identities: tls.identities.as_ref().and_then(|table| identities(table, tls, reading)),
         server_name: tls.server_name.as_ref().map(|name| name.value.clone()),
         alpn: values(&tls.alpn),
         min_version: tls.min_version,
     }
+}
+
+/// Certificates of clients: a folder or a table of them.
+fn identities(
+    located: &Located<BrokerIdentitiesTable>,
+    tls: &BrokerTlsTable,
+    reading: &mut Reading,
+) -> Option<BrokerIdentities> {
+    let Located { value: table, span } = located;
+    let certificates = match (&table.folder, &table.table) {
+        (Some(folder), None) => {
+            folder_exists(folder, reading);
+            Some(IdentityCertificates::Folder(folder.value.clone()))
+        }
+        (None, Some(file)) => files::certificates(file, reading).map(IdentityCertificates::Table),
+        (None, None) => {
+            let problem = reading
+                .at(problem::Kind::MissingKey, span, "nothing says where the certificates of clients are")
+                .label("expected `folder` or `table`");
+            reading.report(problem);
+            None
+        }
+        (Some(_), Some(file)) => {
+            let problem = reading
+                .at(problem::Kind::Contradiction, &file.span, "`folder` and `table` both say where certificates are")
+                .help("remove one of them");
+            reading.report(problem);
+            None
+        }
+    };
+    if table.missing == Missing::Own && tls.certificate.is_none() {
+        let problem = reading
+            .at(problem::Kind::Contradiction, span, "`missing` is `own`, and the gateway has no certificate of its own")
+            .help("give `tls.certificate` and `tls.key`, or set `missing = \"refuse\"`");
+        reading.report(problem);
+    }
+    Some(BrokerIdentities { certificates: certificates?, missing: table.missing })
 }
 
 /// A certificate and its key, both there or neither.

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
 use crate::config::problem;
-use crate::config::read::{Given, Key, Kind, Located, Reading, Table, read_table};
+use crate::config::read::{Entries, Given, Key, Kind, Located, Reading, Table, read_table};
 
 /// A value that may be left out, with its place.
 pub(in crate::config) struct Optional<K> {
@@ -146,6 +146,12 @@ impl<K: Kind> Kind for List<K> {
 /// A table of its own.
 pub(in crate::config) struct Nested<T>(PhantomData<T>);
 
+impl<T> Default for Nested<T> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
 /// A table of its own.
 pub(in crate::config) fn table<T: Table>() -> Nested<T> {
     Nested(PhantomData)
@@ -175,11 +181,39 @@ impl<T: Table> Kind for Nested<T> {
     }
 
     fn schema(&self) -> Json {
-        crate::config::reference::table_schema(&T::keys())
+        T::schema()
     }
 
     fn keys(&self) -> Vec<Key> {
         T::keys()
+    }
+}
+
+/// A table whose keys are the operator's own.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Map<K: Kind>(pub(in crate::config) Vec<(Located<String>, Located<K::Value>)>);
+
+impl<K: Kind> Default for Map<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Kind + Default> Table for Map<K> {
+    fn keys() -> Vec<Key> {
+        Vec::new()
+    }
+
+    fn schema() -> Json {
+        json!({"type": "object", "additionalProperties": K::default().schema()})
+    }
+
+    fn read(self, entries: &mut Entries<'_>) -> Self {
+        Self(entries.each(&K::default()))
+    }
+
+    fn overridden(self, other: Self, _: &dyn Fn(&str) -> bool) -> Self {
+        other
     }
 }
 

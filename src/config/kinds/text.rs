@@ -85,9 +85,9 @@ impl<W: Words> Kind for Word<W> {
 
 /// Text that a function takes or refuses.
 pub(in crate::config) struct Text<T> {
-    expects: &'static str,
-    check: fn(&str) -> Option<T>,
-    write: fn(&T) -> String,
+    pub(super) expects: &'static str,
+    pub(super) check: fn(&str) -> Option<T>,
+    pub(super) write: fn(&T) -> String,
 }
 
 impl<T> Kind for Text<T> {
@@ -132,6 +132,12 @@ pub(in crate::config) fn label() -> Text<String> {
     let check =
         |text: &str| ((1..=128).contains(&text.len()) && !text.contains(char::is_control)).then(|| text.to_owned());
     Text { expects: "a text of 1 to 128 bytes", check, write: String::clone }
+}
+
+/// Any text that MQTT can carry, but none at all.
+pub(in crate::config) fn plain_text() -> Text<String> {
+    let check = |text: &str| ((1..=65_535).contains(&text.len()) && !text.contains('\0')).then(|| text.to_owned());
+    Text { expects: "a text of 1 to 65535 bytes", check, write: String::clone }
 }
 
 /// An IP address and port.

@@ -1,0 +1,179 @@
+//! The far side: brokers, and how the gateway shows itself and its clients to them.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use super::{tls, values};
+use crate::config::files;
+use crate::config::problem;
+use crate::config::read::{Located, Reading};
+use crate::config::settings::{
+    Broker, BrokerCredentials, BrokerProxyProtocol, FixedCredentials, ProxyVersion, Sas, SasKeys, Server,
+};
+use crate::config::tables::{BrokerProxyProtocolTable, BrokerTable, CredentialsMode, CredentialsTable, SasTable};
+
+pub(super) fn broker(table: &Located<BrokerTable>, reading: &mut Reading) -> Option<Broker> {
+    let table = &table.value;
+    let tls = table.tls.as_ref().map(|tls| tls::broker_tls(&tls.value, reading));
+    if tls.is_none() {
+        let remote = |server: &&Located<Server>| !is_local(&server.value.host);
+        if let Some(server) = table.servers.iter().find(remote) {
+            let problem = reading
+                .at(problem::Kind::Unsafe, &server.span, "the way to this broker is not encrypted")
+                .label("passwords and messages cross the network in the clear")
+                .help("give the broker a `tls` table, as in `tls.ca = \"pki/broker-ca.pem\"`")
+                .warning();
+            reading.report(problem);
+        }
+    }
+    let credentials = match &table.credentials {
+        Some(table) => credentials(table, reading),
+        None => Some(BrokerCredentials::Pass),
+    };
+    Some(Broker {
+        name: table.name.as_ref()?.value.as_str().into(),
+        servers: values(&table.servers),
+        tls,
+        keepalive: table.tcp.keepalive,
+        credentials: credentials?,
+        proxy_protocol: table.proxy_protocol.as_ref().map(|table| proxy_protocol(&table.value, reading)),
+    })
+}
+
+pub(super) fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn proxy_protocol(table: &BrokerProxyProtocolTable, _: &mut Reading) -> BrokerProxyProtocol {
+    BrokerProxyProtocol { version: table.version, tls: table.tls && table.version == ProxyVersion::V2 }
+}
+
+/// What the modes have keys for.
+const KEYS: [(&str, &[CredentialsMode]); 4] = [
+    ("username", &[CredentialsMode::Fixed, CredentialsMode::Identity, CredentialsMode::Sas]),
+    ("password_file", &[CredentialsMode::Fixed, CredentialsMode::Identity]),
+    ("table", &[CredentialsMode::Identity]),
+    ("sas", &[CredentialsMode::Sas]),
+];
+
+fn credentials(located: &Located<CredentialsTable>, reading: &mut Reading) -> Option<BrokerCredentials> {
+    let Located { value: table, span } = located;
+    let given = [
+        table.username.as_ref().map(|username| &username.span),
+        table.password_file.as_ref().map(|file| &file.span),
+        table.table.as_ref().map(|file| &file.span),
+        table.sas.as_ref().map(|sas| &sas.span),
+    ];
+    for ((key, modes), span) in KEYS.iter().zip(given) {
+        if let Some(span) = span.filter(|_| !modes.contains(&table.mode)) {
+            let problem = reading
+                .at(problem::Kind::Contradiction, span, format!("`{key}` has no meaning with this `mode`"))
+                .help("set `mode`, or remove it");
+            reading.report(problem);
+        }
+    }
+    match table.mode {
+        CredentialsMode::Pass => Some(BrokerCredentials::Pass),
+        CredentialsMode::Remove => Some(BrokerCredentials::Remove),
+        CredentialsMode::Fixed => fixed(table, span, reading),
+        CredentialsMode::Identity => of_identity(table, span, reading),
+        CredentialsMode::Sas => sas(table, span, reading),
+    }
+}
+
+fn missing(message: &str, label: &str, span: &Range<usize>, reading: &mut Reading) {
+    let problem = reading.at(problem::Kind::MissingKey, span, message).label(label);
+    reading.report(problem);
+}
+
+fn fixed(table: &CredentialsTable, span: &Range<usize>, reading: &mut Reading) -> Option<BrokerCredentials> {
+    if table.username.is_none() && table.password_file.is_none() {
+        missing("neither user name nor password is given", "expected `username`, and `password_file`", span, reading);
+        return None;
+    }
+    if let Some(username) = table.username.as_ref().filter(|username| username.value.as_str().contains("${")) {
+        let problem = reading
+            .at(problem::Kind::Contradiction, &username.span, "a user name that is the same for all has no variables")
+            .help("set `mode = \"identity\"`");
+        reading.report(problem);
+    }
+    Some(BrokerCredentials::Fixed(FixedCredentials {
+        username: table.username.as_ref().map(|username| username.value.as_str().into()),
+        password: table.password_file.as_ref().and_then(|file| files::secret(file, reading)),
+    }))
+}
+
+fn of_identity(table: &CredentialsTable, span: &Range<usize>, reading: &mut Reading) -> Option<BrokerCredentials> {
+    match (&table.username, &table.table) {
+        (None, None) => {
+            missing("nothing says which user name belongs to whom", "expected `username` or `table`", span, reading);
+            None
+        }
+        (Some(_), Some(file)) => {
+            let problem = reading
+                .at(problem::Kind::Contradiction, &file.span, "`table` and `username` both say the user name")
+                .help("remove one of them");
+            reading.report(problem);
+            None
+        }
+        (None, Some(file)) => {
+            if let Some(password) = &table.password_file {
+                let problem = reading
+                    .at(
+                        problem::Kind::Contradiction,
+                        &password.span,
+                        "`table` and `password_file` both say the password",
+                    )
+                    .help("remove one of them");
+                reading.report(problem);
+            }
+            files::accounts(file, reading).map(BrokerCredentials::Table)
+        }
+        (Some(username), None) => Some(BrokerCredentials::Identity {
+            username: username.value.clone(),
+            password: table.password_file.as_ref().and_then(|file| files::secret(file, reading)),
+        }),
+    }
+}
+
+fn sas(table: &CredentialsTable, span: &Range<usize>, reading: &mut Reading) -> Option<BrokerCredentials> {
+    let Some(username) = &table.username else {
+        missing(
+            "a shared access signature needs a user name beside it",
+            "expected `username`, as in `hub.azure-devices.net/${identity}/?api-version=2021-04-12`",
+            span,
+            reading,
+        );
+        return None;
+    };
+    let Some(sas) = &table.sas else {
+        missing("`sas` is missing", "expected `sas.resource`, and `sas.key_file` or `sas.keys`", span, reading);
+        return None;
+    };
+    let keys = sas_keys(sas, reading);
+    Some(BrokerCredentials::Sas(Sas {
+        username: username.value.clone(),
+        resource: sas.value.resource.as_ref()?.value.clone(),
+        keys: keys?,
+        key_name: sas.value.key_name.as_ref().map(|name| name.value.clone()),
+        lifetime: sas.value.lifetime,
+    }))
+}
+
+fn sas_keys(sas: &Located<SasTable>, reading: &mut Reading) -> Option<SasKeys> {
+    match (&sas.value.key_file, &sas.value.keys) {
+        (Some(file), None) => files::base64_secret(file, reading).map(SasKeys::One),
+        (None, Some(file)) => files::keys(file, reading).map(SasKeys::Table),
+        (None, None) => {
+            missing("there is no key to sign with", "expected `key_file` or `keys`", &sas.span, reading);
+            None
+        }
+        (Some(_), Some(file)) => {
+            let problem = reading
+                .at(problem::Kind::Contradiction, &file.span, "`key_file` and `keys` both say the key")
+                .help("remove one of them");
+            reading.report(problem);
+            None
+        }
+    }
+}
