@@ -3,7 +3,7 @@
 //! The map, floor by floor; a module imports only from floors below its own (`tests/layering.rs` holds it to that).
 //!
 //! 1. [`mqtt`]: Control Packets of MQTT 3.1, 3.1.1 and 5.0; [`identity`]: what is known of a client
-//! 2. [`policy`]: Request in, Decision out
+//! 2. [`policy`]: Request in, Decision out; [`credentials`]: what a client shows to prove who it is
 //! 3. [`enforce`]: one Network Connection as a state machine
 //! 4. [`config`]: settings and policy files to checked values
 //! 5. [`tls`], [`audit`], [`metrics`]: settings to rustls, Events to records and to Prometheus
@@ -15,6 +15,7 @@
 pub mod audit;
 pub mod cli;
 pub mod config;
+pub mod credentials;
 pub mod enforce;
 pub mod gateway;
 pub mod identity;
