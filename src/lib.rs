@@ -2,7 +2,8 @@
 //!
 //! The map, floor by floor; a module imports only from floors below its own (`tests/layering.rs` holds it to that).
 //!
-//! 1. [`mqtt`]: Control Packets of MQTT 3.1, 3.1.1 and 5.0; [`identity`]: what is known of a client
+//! 1. [`mqtt`]: Control Packets of MQTT 3.1, 3.1.1 and 5.0; [`identity`]: what is known of a client;
+//!    [`proxy`]: PROXY protocol headers
 //! 2. [`policy`]: Request in, Decision out; [`credentials`]: what a client shows to prove who it is
 //! 3. [`enforce`]: one Network Connection as a state machine
 //! 4. [`config`]: settings and policy files to checked values
@@ -22,4 +23,5 @@ pub mod identity;
 pub mod metrics;
 pub mod mqtt;
 pub mod policy;
+pub mod proxy;
 pub mod tls;

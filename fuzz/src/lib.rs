@@ -3,6 +3,7 @@
 
 pub mod connection;
 mod oracle;
+mod proxy;
 mod stream;
 mod topics;
 
@@ -34,4 +35,5 @@ targets! {
     connection => connection::relay;
     topic_algebra => topics::compare;
     oracle_v311 => oracle::compare;
+    proxy => proxy::header;
 }
