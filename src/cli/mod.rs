@@ -4,6 +4,7 @@
 
 mod check;
 mod log;
+mod pki;
 mod run;
 mod tls;
 
@@ -54,6 +55,9 @@ enum Command {
     /// Show every problem of settings, policy, certificates and keys
     #[command(long_about = check::ABOUT)]
     Check(check::Arguments),
+    /// Make a CA, certificates and revocation lists for trying and testing
+    #[command(long_about = pki::ABOUT)]
+    Pki(pki::Arguments),
 }
 
 /// Where the settings are.
@@ -101,6 +105,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Pki(arguments) => pki::pki(&arguments),
     }
     .into()
 }
@@ -119,4 +124,14 @@ fn answer(line: impl Display) {
 /// Writes a line about what went wrong.
 fn complain(line: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_is_well_formed() {
+        super::Arguments::command().debug_assert();
+    }
 }

@@ -56,7 +56,7 @@ fn load(path: &Path) -> Result<Settings, Problems> {
 }
 
 /// An error and what it comes from, on one line.
-fn with_causes(error: &dyn Error) -> String {
+pub(super) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -18,6 +18,7 @@ mod tests;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use problem::{Kind, Problem, Problems, Severity, Source};
 pub use settings::*;
@@ -49,6 +50,11 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
         }
         _ => Err(Problems::new(problems)),
     }
+}
+
+/// A duration as the settings write it, such as `1h30m`.
+pub fn duration(text: &str) -> Option<Duration> {
+    kinds::parse_duration(text)
 }
 
 /// Reads a file of text whole.

@@ -6,6 +6,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
 use super::error::{Moment, Warning};
 use crate::config::{OnStale, Revocation};
 
@@ -91,6 +95,13 @@ impl Expiry {
             }
         }
     }
+}
+
+/// When the first certificate of a PEM text ends; none where there is none.
+pub fn end_of(pem: &[u8]) -> Option<Moment> {
+    let der = CertificateDer::pem_slice_iter(pem).next()?.ok()?;
+    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+    Some(Moment(certificate.validity().not_after.timestamp()))
 }
 
 /// What ends when, and what was said of it.

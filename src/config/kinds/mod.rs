@@ -6,7 +6,7 @@ mod table;
 mod text;
 
 pub(super) use identity::{NameExpression, certificate_attribute, prefix, template, url};
-pub(super) use number::{KeepAliveSeconds, count, duration, seconds, show_duration, show_size, size};
+pub(super) use number::{KeepAliveSeconds, count, duration, parse_duration, seconds, show_duration, show_size, size};
 pub(super) use table::{Map, Nested, Over, list, optional, overridable, overrides, required, required_list, table};
 pub(super) use text::{
     File, Flag, Words, address, asked_name, label, name, plain_text, protocol, server, server_name, url_path, word,
