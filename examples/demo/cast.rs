@@ -5,8 +5,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 
 use crate::device::{self, Device, Failure};
-use crate::pki::{Authority, Credentials};
-use crate::plant::Plant;
+use crate::plant::{Plant, REVOKED};
 use crate::wire::{self, V50, V311};
 
 /// Something on the field network that measures.
@@ -35,8 +34,9 @@ impl Sensor {
     }
 }
 
-fn settings_of(authority: &Authority, credentials: &Credentials) -> Result<Arc<ClientConfig>, Failure> {
-    device::trust(&authority.certificate(), Some((&credentials.certificate, &credentials.key)))
+/// How a device with a new certificate of this name speaks TLS.
+fn settings_of(plant: &Plant, name: &str) -> Result<Arc<ClientConfig>, Failure> {
+    device::trust(&plant.pki.file("ca.pem"), Some(plant.pki.client(name)?))
 }
 
 /// The sensors, each connected with a certificate of its own.
@@ -49,8 +49,7 @@ pub(crate) fn sensors(plant: &Plant) -> Result<Vec<Sensor>, Failure> {
     ];
     let mut sensors = Vec::new();
     for (name, level, qos, quantity, value) in table {
-        let own = plant.authority.client(name)?;
-        let mut device = Device::dial(plant.gateway, &settings_of(&plant.authority, &own)?)?;
+        let mut device = Device::dial(plant.gateway, &settings_of(plant, name)?)?;
         device.connect(level, name)?;
         sensors.push(Sensor { name, level, qos, quantity, value, device });
     }
@@ -66,8 +65,7 @@ pub(crate) struct Audience {
 
 impl Audience {
     pub(crate) fn take_seats(plant: &Plant) -> Result<Self, Failure> {
-        let own = plant.authority.client("dashboard")?;
-        let mut dashboard = Device::dial(plant.gateway, &settings_of(&plant.authority, &own)?)?;
+        let mut dashboard = Device::dial(plant.gateway, &settings_of(plant, "dashboard")?)?;
         dashboard.connect(V50, "dashboard")?;
         dashboard.subscribe("plant/#")?;
         let mut tap = Device::dial_plain(plant.broker)?;
@@ -132,11 +130,12 @@ impl Offence {
 
 /// All offences, in the order of the telling.
 pub(crate) fn offences(plant: &Plant) -> Result<Vec<Offence>, Failure> {
-    let ca = plant.authority.certificate();
-    let stranger = Authority::new("Somebody else's CA")?.client("temp-01")?;
+    let ca = plant.pki.file("ca.pem");
     let anonymous = device::trust(&ca, None)?;
-    let foreign = device::trust(&ca, Some((&stranger.certificate, &stranger.key)))?;
-    let known = settings_of(&plant.authority, &plant.authority.client("temp-09")?)?;
+    let foreign = device::trust(&ca, Some(plant.pki.stranger()?.client("temp-01")?))?;
+    let revoked = ["pem", "key"].map(|kind| plant.pki.file(&format!("{REVOKED}.{kind}")));
+    let revoked = device::trust(&ca, Some(revoked.into()))?;
+    let known = settings_of(plant, "temp-09")?;
     let publish = |topic| wire::publish(V50, 0, 0, topic, b"{}");
     let early = publish("plant/line1/level/x");
     let connect = wire::connect(V50, "offender");
@@ -146,6 +145,7 @@ pub(crate) fn offences(plant: &Plant) -> Result<Vec<Offence>, Failure> {
     let table = [
         ("no client certificate", "TLS alert", "no_certificate", &anonymous, none, vec![]),
         ("a certificate of a foreign CA", "TLS alert", "unknown_ca", &foreign, none, vec![]),
+        ("a revoked certificate", "TLS alert", "revoked", &revoked, none, vec![]),
         ("a PUBLISH before CONNECT", "closed", "not_connect", &known, none, early),
         ("an HTTP request", "closed", "not_connect", &known, none, http),
         ("a PUBLISH to `plant/#`", "DISCONNECT 0x81", "topic_name_wildcard", &known, v50, publish("plant/#")),

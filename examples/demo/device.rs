@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,19 +30,19 @@ pub(crate) struct Device {
     pub(crate) address: SocketAddr,
 }
 
-/// What a device is configured with: whom it trusts, and who it is (certificate chain and key, PEM), if anybody.
-pub(crate) fn trust(ca_pem: &str, own: Option<(&str, &str)>) -> Result<Arc<ClientConfig>, Failure> {
+/// What a device is configured with: whom it trusts, and who it is (certificate and key), if anybody.
+pub(crate) fn trust(ca: &Path, own: Option<(PathBuf, PathBuf)>) -> Result<Arc<ClientConfig>, Failure> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes())?)?;
+    roots.add(CertificateDer::from_pem_file(ca)?)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);
     Ok(Arc::new(match own {
         None => config.with_no_client_auth(),
-        Some((chain, key)) => {
-            let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>()?;
-            config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?)?
+        Some((certificate, key)) => {
+            let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<_, _>>()?;
+            config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key)?)?
         }
     }))
 }

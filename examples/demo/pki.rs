@@ -1,56 +1,50 @@
-//! A throw-away PKI: authorities, and the certificates they issue, all as PEM.
+//! A throw-away PKI, made by `tidegate pki`.
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
-};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::device::Failure;
 
-/// Something that vouches for others.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-/// A certificate and its key.
-pub(crate) struct Credentials {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+/// A folder with a CA and what it issues.
+pub(crate) struct Pki {
+    program: PathBuf,
+    folder: PathBuf,
 }
 
-impl Authority {
-    pub(crate) fn new(name: &str) -> Result<Self, Failure> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+impl Pki {
+    pub(crate) fn new(program: &Path, folder: PathBuf, name: &str) -> Result<Self, Failure> {
+        let pki = Self { program: program.to_owned(), folder };
+        pki.run("init", &["--name", name])?;
+        Ok(pki)
     }
 
-    pub(crate) fn certificate(&self) -> String {
-        self.0.pem()
+    /// Another one, whose certificates are worth nothing here.
+    pub(crate) fn stranger(&self) -> Result<Self, Failure> {
+        Self::new(&self.program, self.folder.with_file_name("stranger"), "Somebody else's CA")
     }
 
     /// A certificate for the gateway, on this machine.
-    pub(crate) fn server(&self) -> Result<Credentials, Failure> {
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        self.issue("gateway", CertificateParams::new(names)?, ExtendedKeyUsagePurpose::ServerAuth)
+    pub(crate) fn server(&self) -> Result<(), Failure> {
+        self.run("server", &["gateway", "--dns", "localhost", "--ip", "127.0.0.1"])
     }
 
-    /// A certificate for a device, with its name as Common Name.
-    pub(crate) fn client(&self, name: &str) -> Result<Credentials, Failure> {
-        self.issue(name, CertificateParams::default(), ExtendedKeyUsagePurpose::ClientAuth)
+    /// A certificate for a device, with its name as Common Name: the files of certificate and key.
+    pub(crate) fn client(&self, name: &str) -> Result<(PathBuf, PathBuf), Failure> {
+        self.run("client", &[name])?;
+        Ok((self.file(&format!("{name}.pem")), self.file(&format!("{name}.key"))))
     }
 
-    fn issue(
-        &self,
-        name: &str,
-        mut params: CertificateParams,
-        usage: ExtendedKeyUsagePurpose,
-    ) -> Result<Credentials, Failure> {
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages = vec![usage];
-        let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.0)?;
-        Ok(Credentials { certificate: certificate.pem(), key: key.serialize_pem() })
+    /// Nobody gets in with a certificate of that name from now on.
+    pub(crate) fn revoke(&self, name: &str) -> Result<(), Failure> {
+        self.run("revoke", &[name])
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn run(&self, command: &str, rest: &[&str]) -> Result<(), Failure> {
+        let output = Command::new(&self.program).args(["pki", command]).arg(&self.folder).args(rest).output()?;
+        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
     }
 }

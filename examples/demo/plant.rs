@@ -13,7 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::broker;
 use crate::device::{Device, Failure, PATIENCE};
-use crate::pki::Authority;
+use crate::pki::Pki;
+
+/// A device whose certificate is on the revocation list.
+pub(crate) const REVOKED: &str = "temp-05";
 
 /// A program of ours that ends when it is dropped.
 struct Program(Child);
@@ -39,7 +42,7 @@ pub(crate) struct Plant {
     gateway_program: Program,
     broker_program: Option<Program>,
     /// Whom the devices trust, and who vouches for them.
-    pub(crate) authority: Authority,
+    pub(crate) pki: Pki,
     pub(crate) folder: PathBuf,
     pub(crate) broker_name: String,
     pub(crate) broker: SocketAddr,
@@ -55,16 +58,18 @@ impl Plant {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(folder.join("policies/permit-all"))?;
-        let authority = Authority::new("Demo plant CA")?;
+        let pki = Pki::new(&program, folder.join("pki"), "Demo plant CA")?;
+        pki.server()?;
+        pki.client(REVOKED)?;
+        pki.revoke(REVOKED)?;
         let [broker, gateway, admin] = free_addresses()?;
-        write_settings(&folder, &authority, broker, gateway, admin)?;
+        write_settings(&folder, broker, gateway, admin)?;
         let (broker_name, broker_program) = start_broker(&folder, broker)?;
         let gateway_program = spawn(
             Command::new(program).arg("run").arg("-c").arg(folder.join("gateway.toml")),
             &folder.join("gateway.log"),
         )?;
-        let mut plant =
-            Self { gateway_program, broker_program, authority, folder, broker_name, broker, gateway, admin };
+        let mut plant = Self { gateway_program, broker_program, pki, folder, broker_name, broker, gateway, admin };
         plant.wait_until_ready()?;
         Ok(plant)
     }
@@ -124,17 +129,7 @@ fn free_addresses() -> Result<[SocketAddr; 3], Failure> {
     Ok([one.local_addr()?, two.local_addr()?, three.local_addr()?])
 }
 
-fn write_settings(
-    folder: &Path,
-    authority: &Authority,
-    broker: SocketAddr,
-    gateway: SocketAddr,
-    admin: SocketAddr,
-) -> Result<(), Failure> {
-    let server = authority.server()?;
-    fs::write(folder.join("ca.pem"), authority.certificate())?;
-    fs::write(folder.join("gateway.pem"), server.certificate)?;
-    fs::write(folder.join("gateway.key"), server.key)?;
+fn write_settings(folder: &Path, broker: SocketAddr, gateway: SocketAddr, admin: SocketAddr) -> Result<(), Failure> {
     fs::write(folder.join("policies/permit-all/policy.toml"), include_str!("../../policies/permit-all/policy.toml"))?;
     let settings = format!(
         r#"policies = ["policies/permit-all"]
@@ -143,10 +138,11 @@ fn write_settings(
 name = "field"
 bind = "{gateway}"
 broker = "plant"
-tls.certificate = "gateway.pem"
-tls.key = "gateway.key"
+tls.certificate = "pki/gateway.pem"
+tls.key = "pki/gateway.key"
 tls.clients = "required"
-tls.client_ca = "ca.pem"
+tls.client_ca = "pki/ca.pem"
+tls.crl = ["pki/crl.pem"]
 
 [[broker]]
 name = "plant"
