@@ -35,15 +35,21 @@ pub fn mint(
         return Err(SasError::Key);
     }
     let key = Zeroizing::new(BASE64.decode(key_base64.as_bytes()).map_err(|_| SasError::Key)?);
+    Ok(sign(&key, resource_uri, policy_name, expiry_unix))
+}
+
+/// As [`mint`], with a key that is decoded.
+#[must_use]
+pub fn sign(key: &[u8], resource_uri: &str, policy_name: Option<&str>, expiry_unix: i64) -> Zeroizing<String> {
     let resource = encoded(resource_uri);
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), format!("{resource}\n{expiry_unix}").as_bytes());
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), format!("{resource}\n{expiry_unix}").as_bytes());
     let signature = encoded(&BASE64.encode(tag.as_ref()));
     let mut token = Zeroizing::new(format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry_unix}"));
     if let Some(name) = policy_name {
         token.push_str("&skn=");
         token.push_str(&encoded(name));
     }
-    Ok(token)
+    token
 }
 
 /// Percent-encoded, all but the unreserved characters of RFC 3986.

@@ -18,6 +18,7 @@ pub(super) const fn publish_code(reason: Reason) -> ReasonCode {
         | Reason::Unidentified
         | Reason::UserName
         | Reason::Unavailable
+        | Reason::BrokerCredentials
         | Reason::ResponseTopic
         | Reason::ClientIdentifier
         | Reason::Banned
@@ -50,6 +51,7 @@ const fn filter_reason_code(reason: Reason) -> ReasonCode {
         | Reason::Unidentified
         | Reason::UserName
         | Reason::Unavailable
+        | Reason::BrokerCredentials
         | Reason::PayloadSize
         | Reason::ResponseTopic
         | Reason::ClientIdentifier
@@ -68,6 +70,7 @@ const fn connect_code(reason: Reason) -> ReasonCode {
         Reason::NotAuthorized
         | Reason::Unidentified
         | Reason::UserName
+        | Reason::BrokerCredentials
         | Reason::ResponseTopic
         | Reason::SharedSubscription
         | Reason::Wildcard

@@ -81,7 +81,8 @@ struct Counts {
 #[derive(Debug)]
 pub(super) struct Slot {
     door: Arc<Door>,
-    address: IpAddr,
+    /// None where a load balancer has not said yet for whom it dials.
+    address: Option<IpAddr>,
     half_open: bool,
 }
 
@@ -118,12 +119,13 @@ impl Door {
         Self { process, bounds, counts: Mutex::default() }
     }
 
-    /// A place for a connection from `address`, half open until [`Slot::settle`].
+    /// A place for a connection from `address`, half open until [`Slot::settle`]. Without an address it counts for no
+    /// address, until [`Slot::known`].
     ///
     /// # Errors
     /// The bound that is reached; nothing is counted then.
-    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Slot, Refusal> {
-        let address = address.to_canonical();
+    pub(super) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Slot, Refusal> {
+        let address = address.map(|address| address.to_canonical());
         self.process.enter()?;
         let entered = lock(&self.counts).enter(&self.bounds, address);
         if let Err(refusal) = entered {
@@ -135,13 +137,26 @@ impl Door {
 }
 
 impl Counts {
-    fn enter(&mut self, bounds: &Bounds, address: IpAddr) -> Result<(), Refusal> {
+    fn enter(&mut self, bounds: &Bounds, address: Option<IpAddr>) -> Result<(), Refusal> {
+        if self.all.open >= bounds.max_connections {
+            return Err(Refusal::Listener);
+        }
+        if self.all.half_open >= bounds.max_half_open {
+            return Err(Refusal::ListenerHalfOpen);
+        }
+        if let Some(address) = address {
+            self.known(bounds, address)?;
+        }
+        self.all.enter();
+        Ok(())
+    }
+
+    /// One that is half open comes from this address.
+    fn known(&mut self, bounds: &Bounds, address: IpAddr) -> Result<(), Refusal> {
         let prefix = bounds.prefix(address);
         let of_address = self.by_address.get(&address).copied().unwrap_or_default();
         let of_prefix = self.by_prefix.get(&prefix).copied().unwrap_or_default();
         let reached = [
-            (self.all.open >= bounds.max_connections, Refusal::Listener),
-            (self.all.half_open >= bounds.max_half_open, Refusal::ListenerHalfOpen),
             (of_address.open >= bounds.max_per_address, Refusal::Address),
             (of_address.half_open >= bounds.max_half_open_per_address, Refusal::AddressHalfOpen),
             (of_prefix >= bounds.max_per_prefix, Refusal::Prefix),
@@ -149,21 +164,21 @@ impl Counts {
         if let Some((_, refusal)) = reached.into_iter().find(|(is_reached, _)| *is_reached) {
             return Err(refusal);
         }
-        self.all.enter();
         self.by_address.entry(address).or_default().enter();
         *self.by_prefix.entry(prefix).or_default() += 1;
         Ok(())
     }
 
-    fn settle(&mut self, address: IpAddr) {
+    fn settle(&mut self, address: Option<IpAddr>) {
         self.all.half_open = self.all.half_open.saturating_sub(1);
-        if let Some(count) = self.by_address.get_mut(&address) {
+        if let Some(count) = address.and_then(|address| self.by_address.get_mut(&address)) {
             count.half_open = count.half_open.saturating_sub(1);
         }
     }
 
-    fn leave(&mut self, bounds: &Bounds, address: IpAddr, half_open: bool) {
+    fn leave(&mut self, bounds: &Bounds, address: Option<IpAddr>, half_open: bool) {
         self.all.leave(half_open);
+        let Some(address) = address else { return };
         if let Entry::Occupied(mut entry) = self.by_address.entry(address) {
             entry.get_mut().leave(half_open);
             if entry.get().open == 0 {
@@ -207,6 +222,19 @@ impl Bounds {
 }
 
 impl Slot {
+    /// A load balancer has said for which address it dials, or that it dials for itself.
+    ///
+    /// # Errors
+    /// The bound that is reached.
+    pub(super) fn known(&mut self, address: IpAddr) -> Result<(), Refusal> {
+        let address = address.to_canonical();
+        if self.address.is_none() {
+            lock(&self.door.counts).known(&self.door.bounds, address)?;
+            self.address = Some(address);
+        }
+        Ok(())
+    }
+
     /// The connection's CONNECT is permitted: it is half open no longer.
     pub(super) fn settle(&mut self) {
         if std::mem::take(&mut self.half_open) {
@@ -247,7 +275,7 @@ mod tests {
     }
 
     fn settled(door: &Arc<Door>, address: &str) -> Result<Slot, Refusal> {
-        let mut slot = door.enter(address.parse().unwrap())?;
+        let mut slot = door.enter(Some(address.parse().unwrap()))?;
         slot.settle();
         Ok(slot)
     }
@@ -259,34 +287,56 @@ mod tests {
     #[test]
     fn each_bound_refuses_the_connection_that_would_break_it() {
         let door = door(100, 100);
-        let _half: Vec<_> = (0..2).map(|_| door.enter("10.0.0.1".parse().unwrap()).unwrap()).collect();
-        assert_eq!(refusal(door.enter("10.0.0.1".parse().unwrap())), Refusal::AddressHalfOpen);
-        let _more: Vec<_> = (2..4).map(|n| door.enter(IpAddr::from([10, 0, 0, n])).unwrap()).collect();
-        assert_eq!(refusal(door.enter("10.0.0.9".parse().unwrap())), Refusal::ListenerHalfOpen);
+        let _half: Vec<_> = (0..2).map(|_| door.enter(Some("10.0.0.1".parse().unwrap())).unwrap()).collect();
+        assert_eq!(refusal(door.enter(Some("10.0.0.1".parse().unwrap()))), Refusal::AddressHalfOpen);
+        let _more: Vec<_> = (2..4).map(|n| door.enter(Some(IpAddr::from([10, 0, 0, n]))).unwrap()).collect();
+        assert_eq!(refusal(door.enter(Some("10.0.0.9".parse().unwrap()))), Refusal::ListenerHalfOpen);
         drop(_half);
         let _settled: Vec<_> = (0..3).map(|_| settled(&door, "10.0.0.5").unwrap()).collect();
-        assert_eq!(refusal(door.enter("10.0.0.5".parse().unwrap())), Refusal::Address);
-        assert_eq!(refusal(door.enter("10.0.0.6".parse().unwrap())), Refusal::Prefix);
+        assert_eq!(refusal(door.enter(Some("10.0.0.5".parse().unwrap()))), Refusal::Address);
+        assert_eq!(refusal(door.enter(Some("10.0.0.6".parse().unwrap()))), Refusal::Prefix);
         let _other = settled(&door, "10.0.1.1").unwrap();
-        assert_eq!(refusal(door.enter("10.0.2.1".parse().unwrap())), Refusal::Listener);
+        assert_eq!(refusal(door.enter(Some("10.0.2.1".parse().unwrap()))), Refusal::Listener);
     }
 
     #[test]
     fn the_process_bounds_hold_over_its_listeners() {
         let process = Arc::new(Process::new(3, 2));
         let (one, two) = (Arc::new(Door::new(Arc::clone(&process), BOUNDS)), Arc::new(Door::new(process, BOUNDS)));
-        let _first = one.enter("10.0.0.1".parse().unwrap()).unwrap();
-        let mut second = two.enter("10.0.0.1".parse().unwrap()).unwrap();
-        assert_eq!(refusal(one.enter("10.0.0.2".parse().unwrap())), Refusal::ProcessHalfOpen);
+        let _first = one.enter(Some("10.0.0.1".parse().unwrap())).unwrap();
+        let mut second = two.enter(Some("10.0.0.1".parse().unwrap())).unwrap();
+        assert_eq!(refusal(one.enter(Some("10.0.0.2".parse().unwrap()))), Refusal::ProcessHalfOpen);
         second.settle();
         let _third = settled(&one, "10.0.0.2").unwrap();
-        assert_eq!(refusal(two.enter("10.0.0.3".parse().unwrap())), Refusal::Process);
+        assert_eq!(refusal(two.enter(Some("10.0.0.3".parse().unwrap()))), Refusal::Process);
+    }
+
+    #[test]
+    fn who_comes_by_a_balancer_counts_where_it_really_is() {
+        let door = door(100, 100);
+        let unknown = || door.enter(None).unwrap();
+        let mut here = [unknown(), unknown(), unknown()];
+        for slot in here.iter_mut().take(2) {
+            slot.known("10.0.0.1".parse().unwrap()).unwrap();
+        }
+        assert_eq!(here[2].known("10.0.0.1".parse().unwrap()), Err(Refusal::AddressHalfOpen));
+        here[0].settle();
+        here[2].known("10.0.0.1".parse().unwrap()).unwrap();
+        here[2].settle();
+        assert_eq!(unknown().known("10.0.0.1".parse().unwrap()), Err(Refusal::Address));
+        assert_eq!(refusal(door.enter(Some("10.0.0.1".parse().unwrap()))), Refusal::Address);
+        let held: Vec<_> = (0..3).map(|_| unknown()).collect();
+        assert_eq!(refusal(door.enter(None)), Refusal::ListenerHalfOpen);
+        drop((here, held));
+        let counts = lock(&door.counts);
+        assert_eq!((counts.all.open, counts.all.half_open), (0, 0));
+        assert!(counts.by_address.is_empty() && counts.by_prefix.is_empty());
     }
 
     #[test]
     fn a_dropped_slot_leaves_nothing_behind() {
         let door = door(100, 100);
-        let half = door.enter("::ffff:10.0.0.1".parse().unwrap()).unwrap();
+        let half = door.enter(Some("::ffff:10.0.0.1".parse().unwrap())).unwrap();
         let full = settled(&door, "2001:db8::1").unwrap();
         drop((half, full));
         let counts = lock(&door.counts);

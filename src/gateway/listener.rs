@@ -78,7 +78,7 @@ impl Listener {
         words: &Words,
         alive: &mpsc::Sender<()>,
     ) {
-        match self.port.door.enter(peer.ip()) {
+        match self.port.door.enter(Some(peer.ip())) {
             Ok(slot) => {
                 let newcomer = Newcomer { stream, peer, slot, alive: alive.clone() };
                 let (port, shared) = (Arc::clone(&self.port), Arc::clone(shared));

@@ -57,14 +57,14 @@ impl Template {
         &self.text
     }
 
-    /// The text for this client; none where a value is missing, or is not one alone.
+    /// The text for this client; none where a value is missing, empty, or not one alone.
     #[must_use]
     pub fn expand(&self, identity: &Identity) -> Option<String> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(part) => text.push_str(part),
-                Part::Value(attribute) => text.push_str(&attribute.one(identity)?),
+                Part::Value(attribute) => text.push_str(&attribute.one(identity).filter(|value| !value.is_empty())?),
             }
         }
         Some(text)
@@ -122,6 +122,7 @@ mod tests {
         }
         assert_eq!(Template::parse("hub/${identity}/x").unwrap().expand(&identity("a")).as_deref(), Some("hub/a/x"));
         assert_eq!(Template::parse("${username}").unwrap().expand(&identity("a")), None);
+        assert_eq!(Template::parse("hub/${identity}").unwrap().expand(&identity("")), None, "nothing names nobody");
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub enum Reason {
     UserName,
     /// What would prove who the client is can't be asked.
     Unavailable,
+    /// Nothing is kept of the client that the broker could be shown in its place.
+    BrokerCredentials,
     /// The Client Identifier is not this client's to use.
     ClientIdentifier,
     /// The client is banned.
@@ -45,12 +47,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for references and metric families.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::NotAuthorized,
         Self::BadCredentials,
         Self::Unidentified,
         Self::UserName,
         Self::Unavailable,
+        Self::BrokerCredentials,
         Self::ClientIdentifier,
         Self::Banned,
         Self::Payload,
@@ -76,6 +79,7 @@ impl Reason {
             Self::Unidentified => "unidentified",
             Self::UserName => "user_name",
             Self::Unavailable => "unavailable",
+            Self::BrokerCredentials => "broker_credentials",
             Self::ClientIdentifier => "client_identifier",
             Self::Banned => "banned",
             Self::Payload => "payload",

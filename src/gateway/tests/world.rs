@@ -98,7 +98,7 @@ impl World {
         let client = socket.connect(self.front.local_addr().unwrap()).await.unwrap();
         let (stream, peer) = self.front.accept().await.unwrap();
         SockRef::from(&stream).set_send_buffer_size(16 << 10).unwrap();
-        let slot = self.port.door.enter(peer.ip()).unwrap();
+        let slot = self.port.door.enter(Some(peer.ip())).unwrap();
         let (alive, mut gone) = mpsc::channel(1);
         let newcomer = Newcomer { stream, peer, slot, alive };
         tokio::spawn(serve(newcomer, Arc::clone(&self.port), Arc::clone(&self.shared), self.words.subscribe()));
