@@ -149,7 +149,8 @@ impl Entry {
             Work::Argon2id(cost) => argon2id(cost, password, &self.salt, &mut found),
             Work::Pbkdf2(rounds) => {
                 pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA512, rounds, &self.salt, password, &mut found);
-                true
+                // HMAC fills a short key up with zeros: to it, zeros behind a password are nothing.
+                password.last() != Some(&0)
             }
             Work::Sha512 => {
                 let mut context = digest::Context::new(&digest::SHA512);

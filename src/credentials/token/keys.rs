@@ -1,5 +1,8 @@
 //! A JWK set (RFC 7517): the keys that tokens are checked with.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use aws_lc_rs::encoding::AsDer as _;
