@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use self::far::is_local;
 use super::kinds::{Over, show_duration, show_size};
-use super::policy;
+use super::policy::{self, Wanted};
 use super::problem::{self, Problem, Source};
 use super::read::{Located, Reading, Table, listed, nearest, read_text};
 use super::settings::{Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Settings};
@@ -78,7 +78,7 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
 }
 
 fn policy(gateway: &Gateway, reading: &mut Reading, problems: &mut Vec<Problem>) -> Option<Arc<Policy>> {
-    let Some(folder) = gateway.policies.first() else {
+    if gateway.policies.is_empty() {
         if !reading.problems.iter().any(|problem| problem.message.starts_with("`policies`")) {
             let message = "no policy: nothing would be permitted".to_owned();
             let problem = Problem::new(problem::Kind::NoPolicy, &reading.source, None, message)
@@ -87,11 +87,13 @@ fn policy(gateway: &Gateway, reading: &mut Reading, problems: &mut Vec<Problem>)
             reading.report(problem);
         }
         return None;
-    };
-    if folder.value.as_os_str().is_empty() {
-        return None;
     }
-    policy::load(&folder.value, (&reading.source, &folder.span), problems).map(Arc::new)
+    let named = gateway.listener.iter().map(|table| table.value.name.as_ref().map(|name| name.value.as_str()));
+    // One without a name may be the one that a role means.
+    let listeners: Option<Vec<&str>> = named.collect();
+    let source = Arc::clone(&reading.source);
+    let wanted = Wanted { folders: &gateway.policies, by: Some(&source), listeners: listeners.as_deref() };
+    policy::load(&wanted, problems, &mut reading.more_files)
 }
 
 /// Names are unique among listeners and among brokers; one of each name is used.

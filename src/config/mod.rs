@@ -16,12 +16,15 @@ mod tables;
 mod tests;
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use problem::{Kind, Problem, Problems, Severity, Source};
 pub use settings::*;
+
+use crate::policy::Policy;
+use read::Located;
 
 /// Bytes of a settings file; anything larger is not one.
 const MAX_SETTINGS_BYTES: u64 = 1 << 20;
@@ -41,7 +44,7 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
             None
         }
     };
-    let has_error = problems.iter().any(|problem| problem.severity == Severity::Error);
+    let has_error = problems.iter().any(Problem::is_error);
     match settings {
         Some(mut settings) if !has_error => {
             problem::sort(&mut problems);
@@ -55,6 +58,33 @@ pub fn load(path: &Path) -> Result<Settings, Problems> {
 /// A duration as the settings write it, such as `1h30m`.
 pub fn duration(text: &str) -> Option<Duration> {
     kinds::parse_duration(text)
+}
+
+/// A policy that was read without settings.
+#[derive(Debug)]
+pub struct LoadedPolicy {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// What deserves saying and is no error, by file and place.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads and checks the policies of some folders as one, without the settings of a gateway.
+///
+/// # Errors
+/// Every problem of their files.
+pub fn load_policy(folders: &[&Path]) -> Result<LoadedPolicy, Problems> {
+    let mut problems = Vec::new();
+    let folders: Vec<Located<PathBuf>> =
+        folders.iter().map(|folder| Located { value: folder.to_path_buf(), span: 0..0 }).collect();
+    let wanted = policy::Wanted { folders: &folders, by: None, listeners: None };
+    match policy::load(&wanted, &mut problems, &mut Vec::new()) {
+        Some(policy) if !problems.iter().any(Problem::is_error) => {
+            problem::sort(&mut problems);
+            Ok(LoadedPolicy { policy, warnings: problems })
+        }
+        _ => Err(Problems::new(problems)),
+    }
 }
 
 /// Reads a file of text whole.

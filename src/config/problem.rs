@@ -154,6 +154,11 @@ impl Problem {
         self
     }
 
+    /// Whether the file is refused for it.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     /// Line and column, both from 1.
     pub fn position(&self) -> Option<(usize, usize)> {
         self.span.as_ref().map(|span| self.source.position(span.start))

@@ -3,6 +3,7 @@
 //! A table is declared once, by [`settings!`]: its fields, their docs, defaults and kinds give the struct, the parser
 //! and the reference. Read [`Kind`] first: what one key may hold.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,6 +112,9 @@ pub(super) trait Table: Default {
     fn overridden(self, other: Self, given: &dyn Fn(&str) -> bool) -> Self;
 }
 
+/// Problems of one file that are shown.
+const MAX_PROBLEMS: usize = 200;
+
 /// A file being read.
 pub(super) struct Reading {
     pub(super) source: Arc<Source>,
@@ -119,20 +123,49 @@ pub(super) struct Reading {
     pub(super) files: Vec<Located<PathBuf>>,
     /// Files that those name.
     pub(super) more_files: Vec<PathBuf>,
+    /// Where tables begin that have problems of their own.
+    faulty: HashSet<usize>,
 }
 
 impl Reading {
     pub(super) fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), problems: Vec::new(), files: Vec::new(), more_files: Vec::new() }
+        Self {
+            source: Arc::clone(source),
+            problems: Vec::new(),
+            files: Vec::new(),
+            more_files: Vec::new(),
+            faulty: HashSet::new(),
+        }
     }
 
+    /// Takes a problem; beyond [`MAX_PROBLEMS`] it only counts.
     pub(super) fn report(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        match self.problems.len() {
+            ..MAX_PROBLEMS => self.problems.push(problem),
+            MAX_PROBLEMS => {
+                let message = format!("more than {MAX_PROBLEMS} problems: the others are not shown");
+                self.problems.push(Problem {
+                    severity: problem.severity,
+                    ..Problem::new(problem.kind, &self.source, None, message)
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether no further problem of this file is shown.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.len() > MAX_PROBLEMS
     }
 
     /// A problem at a place of this file.
     pub(super) fn at(&self, kind: problem::Kind, span: &Range<usize>, message: impl Into<String>) -> Problem {
         Problem::new(kind, &self.source, Some(span.clone()), message.into())
+    }
+
+    /// Whether something in a table can't be understood: then nobody can say what is missing from it.
+    pub(super) fn is_faulty<T>(&self, table: &Located<T>) -> bool {
+        self.faulty.contains(&table.span.start)
     }
 
     /// The folder that relative paths begin at.
@@ -204,6 +237,9 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
+/// Rules of a policy that are not known yet.
+const RULES_TO_COME: [&str; 3] = ["payload", "signature", "rate"];
+
 /// A table being read, key by key.
 pub(super) struct Entries<'r> {
     table: &'r DeTable<'r>,
@@ -263,13 +299,25 @@ impl<'r> Entries<'r> {
             let problem = self
                 .reading
                 .at(problem::Kind::UnknownKey, &key.span(), format!("unknown key `{}`", escaped(name)))
-                .label("there is no such key here")
+                .label(if self.is_rule_to_come(name) {
+                    "there are no such rules yet"
+                } else {
+                    "there is no such key here"
+                })
                 .help(self.hint(name));
             self.reading.report(problem);
         }
     }
 
+    /// Whether a policy says what this version can't do: it is refused rather than overlooked.
+    fn is_rule_to_come(&self, name: &str) -> bool {
+        self.known.contains(&"grant") && RULES_TO_COME.contains(&name)
+    }
+
     fn hint(&self, name: &str) -> String {
+        if self.is_rule_to_come(name) {
+            return "this version of Tidegate can't hold anyone to it; remove it to go without".to_owned();
+        }
         match nearest(name, self.known.iter().copied()) {
             Some(known) => format!("did you mean `{known}`?"),
             // The one key that is in no table, and in TOML all that follows a table's head is in it.
@@ -286,9 +334,14 @@ pub(super) fn read_table<T: Table>(
     span: Option<Range<usize>>,
     reading: &mut Reading,
 ) -> T {
+    let before = reading.problems.len();
+    let at = span.as_ref().map(|span| span.start);
     let mut entries = Entries { table, span, known: Vec::new(), is_open: false, reading };
     let read = base.read(&mut entries);
     entries.report_unknown();
+    if reading.problems.len() > before {
+        reading.faulty.extend(at);
+    }
     read
 }
 
@@ -371,7 +424,7 @@ pub(super) fn escaped(text: &str) -> String {
 /// The word that was probably meant.
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word: String = word.chars().take(40).collect::<String>().to_lowercase().replace('-', "_");
-    let scored = known.map(|other| (distance(&word, &other.replace('-', "_")), other));
+    let scored = known.map(|other| (distance(&word, &other.to_lowercase().replace('-', "_")), other));
     let (steps, found) = scored.min_by_key(|(steps, _)| *steps)?;
     (steps <= 1 + word.chars().count() / 4).then_some(found)
 }
@@ -395,10 +448,11 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// Declares a table: `field: Type = default, kind;` with docs that are the reference.
+/// Declares a table: `field: Type = default, kind;` with docs that are the reference. The key is the field's name, or
+/// `field as "key"`.
 macro_rules! settings {
     ($(#[doc = $about:literal])+ $vis:vis struct $Name:ident {
-        $($(#[doc = $doc:literal])+ $field:ident: $Type:ty = $default:expr, $kind:expr;)*
+        $($(#[doc = $doc:literal])+ $field:ident $(as $key:literal)?: $Type:ty = $default:expr, $kind:expr;)*
     }) => {
         $(#[doc = $about])+
         #[derive(Clone, Debug)]
@@ -416,18 +470,29 @@ macro_rules! settings {
             fn keys() -> Vec<$crate::config::read::Key> {
                 let defaults = Self::default();
                 vec![$($crate::config::read::Key::new(
-                    stringify!($field), concat!($($doc),+), &$kind, &defaults.$field,
+                    $crate::config::read::key!($field $($key)?), concat!($($doc),+), &$kind, &defaults.$field,
                 ),)*]
             }
 
             fn read(self, entries: &mut $crate::config::read::Entries<'_>) -> Self {
-                Self { $($field: entries.take(stringify!($field), &$kind, self.$field),)* }
+                Self { $($field: entries.take($crate::config::read::key!($field $($key)?), &$kind, self.$field),)* }
             }
 
             fn overridden(self, other: Self, given: &dyn Fn(&str) -> bool) -> Self {
-                Self { $($field: if given(stringify!($field)) { other.$field } else { self.$field },)* }
+                Self { $($field: if given($crate::config::read::key!($field $($key)?)) { other.$field } else { self.$field },)* }
             }
         }
     };
 }
 pub(super) use settings;
+
+/// The key of a field.
+macro_rules! key {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $key:literal) => {
+        $key
+    };
+}
+pub(super) use key;

@@ -24,8 +24,8 @@ pub(super) use identity::*;
 settings! {
     /// The whole file.
     pub(super) struct Gateway {
-        /// The folder of the policy, which holds its `policy.toml`. There must be one: without a policy nothing is permitted.
-        policies: Vec<Located<PathBuf>> = Vec::new(), list(File, 0..=1);
+        /// Folders of policies, each with its `policy.toml`; several are taken together as one policy. There must be one: without a policy nothing is permitted.
+        policies: Vec<Located<PathBuf>> = Vec::new(), list(File, 0..=16);
         /// What clients dial.
         listener: Vec<Located<ListenerTable>> = Vec::new(), required_list(table(), 1..=256);
         /// Where connections go.

@@ -143,6 +143,54 @@ impl<K: Kind> Kind for List<K> {
     }
 }
 
+/// One value, or a list of them.
+#[derive(Clone, Debug, Default)]
+pub(in crate::config) struct OneOrMany<K>(K);
+
+/// One value, or a list of them.
+pub(in crate::config) fn one_or_many<K: Kind>(kind: K) -> OneOrMany<K> {
+    OneOrMany(kind)
+}
+
+impl<K: Kind> Kind for OneOrMany<K> {
+    type Value = Vec<Located<K::Value>>;
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<Self::Value> {
+        let mut values = Vec::new();
+        let mut one = |value, span, reading: &mut Reading| {
+            let given = Given { key: given.key, value, span };
+            if let Some(value) = self.0.parse(&given, reading) {
+                values.push(Located { value, span: given.span });
+            }
+        };
+        match given.value.as_array() {
+            None => one(given.value, given.span.clone(), reading),
+            Some(array) if array.is_empty() => {
+                let problem = reading
+                    .at(problem::Kind::OutOfRange, &given.span, format!("`{}` is an empty list", given.key))
+                    .label(format!("expected {}", self.expects()));
+                reading.report(problem);
+                return None;
+            }
+            Some(array) => array.iter().for_each(|entry| one(entry.get_ref(), entry.span(), reading)),
+        }
+        Some(values)
+    }
+
+    fn expects(&self) -> String {
+        format!("{}, or a list of such", self.0.expects())
+    }
+
+    fn written(&self, value: &Self::Value) -> Option<String> {
+        self.0.written(&value.first()?.value)
+    }
+
+    fn schema(&self) -> Json {
+        let one = self.0.schema();
+        json!({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
+    }
+}
+
 /// A table of its own.
 pub(in crate::config) struct Nested<T>(PhantomData<T>);
 

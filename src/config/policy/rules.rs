@@ -1,0 +1,127 @@
+//! Grants and denials: what they speak of, and when.
+
+use super::tables::{DenyTable, GrantTable, WhenTable};
+use crate::config::kinds::{Hours, TopicFilter};
+use crate::config::problem;
+use crate::config::read::{Located, Reading};
+use crate::mqtt::topic;
+use crate::policy::{Deny, Grant, Mode, Window};
+
+/// A grant, where it has an id.
+pub(super) fn grant(located: &Located<GrantTable>, reading: &mut Reading) -> Option<Grant> {
+    let table = &located.value;
+    let id = table.id.as_ref()?;
+    let grants_nothing = table.publish.is_empty() && table.subscribe.is_empty() && table.receive.is_empty();
+    match &table.connect {
+        Some(Located { value: false, span }) if !grants_nothing => {
+            let problem = reading
+                .at(problem::Kind::Contradiction, span, "a grant of topics permits the connection too")
+                .help("remove it; a `[[deny]]` with `connect = true` refuses connections");
+            reading.report(problem);
+        }
+        Some(Located { value: true, .. }) => {}
+        Some(_) | None if grants_nothing && !reading.is_faulty(located) => {
+            let problem = reading
+                .at(problem::Kind::MissingKey, &id.span, format!("the grant `{}` permits nothing", id.value))
+                .label("expected `publish`, `subscribe` or `receive`")
+                .help("`connect = true` permits the connection alone");
+            reading.report(problem);
+        }
+        Some(_) | None => {}
+    }
+    let roles: Vec<&str> = table.roles.iter().map(|role| role.value.as_str()).collect();
+    Some(Grant {
+        publish: texts(&table.publish),
+        subscribe: texts(&table.subscribe),
+        receive: texts(&table.receive),
+        max_qos: table.max_qos,
+        retain: table.retain,
+        max_payload_bytes: table.max_payload_bytes.as_ref().map(|size| size.value),
+        share_groups: table.share_groups.as_ref().map(|groups| texts(&groups.value)),
+        when: table.when.as_ref().and_then(|when| window(when, reading)),
+        mode: table.mode.as_ref().map_or(Mode::Enforce, |mode| mode.value),
+        on_deny: table.on_deny,
+        ..Grant::new(&id.value, &roles)
+    })
+}
+
+/// A denial, where it has an id.
+pub(super) fn deny(located: &Located<DenyTable>, reading: &mut Reading) -> Option<Deny> {
+    let table = &located.value;
+    let id = table.id.as_ref()?;
+    let filters = [&table.publish, &table.subscribe, &table.receive];
+    if !table.connect && filters.iter().all(|filters| filters.is_empty()) && !reading.is_faulty(located) {
+        let problem = reading
+            .at(problem::Kind::MissingKey, &id.span, format!("the denial `{}` refuses nothing", id.value))
+            .label("expected `connect`, `publish`, `subscribe` or `receive`");
+        reading.report(problem);
+    }
+    for except in &table.except {
+        let widest = TopicFilter::widest(&except.value);
+        let is_met = |filter: &Located<String>| topic::overlaps(&TopicFilter::widest(&filter.value), &widest);
+        if !filters.iter().any(|filters| filters.iter().any(is_met)) && !reading.is_full() {
+            let problem = reading
+                .at(problem::Kind::Unused, &except.span, format!("`{}` is no exception", except.value))
+                .label("this denial does not speak of it")
+                .warning();
+            reading.report(problem);
+        }
+    }
+    Some(Deny {
+        roles: texts(&table.roles),
+        connect: table.connect,
+        publish: texts(&table.publish),
+        subscribe: texts(&table.subscribe),
+        receive: texts(&table.receive),
+        except: texts(&table.except),
+        when: table.when.as_ref().and_then(|when| window(when, reading)),
+        mode: table.mode.as_ref().map_or(Mode::Enforce, |mode| mode.value),
+        on_deny: table.on_deny,
+        ..Deny::new(&id.value)
+    })
+}
+
+fn texts(list: &[Located<String>]) -> Vec<String> {
+    list.iter().map(|text| text.value.clone()).collect()
+}
+
+/// When a rule holds; none for always.
+fn window(located: &Located<WhenTable>, reading: &mut Reading) -> Option<Window> {
+    let Located { value: table, span } = located;
+    let (inside, hours) = match (&table.inside, &table.outside) {
+        (Some(hours), None) => (true, hours.value),
+        (None, Some(hours)) => (false, hours.value),
+        (None, None) if !table.days.is_empty() => (true, Hours::ALL),
+        (None, None) => {
+            if !reading.is_faulty(located) {
+                let problem = reading
+                    .at(problem::Kind::MissingKey, span, "nothing says when")
+                    .label("expected `inside`, `outside` or `days`");
+                reading.report(problem);
+            }
+            return None;
+        }
+        (Some(_), Some(outside)) => {
+            let problem = reading
+                .at(problem::Kind::Contradiction, &outside.span, "`inside` and `outside` both say the hours")
+                .help("a rule has one of them; two rules can have one each");
+            reading.report(problem);
+            return None;
+        }
+    };
+    let days = match table.days.as_slice() {
+        [] => [true; 7],
+        runs => std::array::from_fn(|day| runs.iter().any(|run| run.value.get(day).copied().unwrap_or(false))),
+    };
+    if hours.are_all() && days == [true; 7] {
+        let (kind, message) = if inside {
+            (problem::Kind::Unused, "this is always")
+        } else {
+            (problem::Kind::Contradiction, "this is never: the rule would not hold at any time")
+        };
+        let problem = reading.at(kind, span, message);
+        reading.report(if inside { problem.warning() } else { problem });
+    }
+    let timezone = table.timezone.as_ref()?.value.clone();
+    Some(Window { inside, from: hours.from, to: hours.to, days, timezone })
+}
