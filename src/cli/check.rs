@@ -1,10 +1,13 @@
 //! `tidegate check`: settings, policy, certificates, keys; every problem at once.
 
+use std::time::SystemTime;
+
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, SettingsFile, answer, refused, tls};
+use super::{Exit, SettingsFile, answer, refused};
 use crate::config::{self, Problem, Problems, Settings, Severity};
+use crate::gateway;
 
 pub(super) const ABOUT: &str = "\
 Show every problem of settings, policy, certificates and keys at once.
@@ -54,8 +57,9 @@ pub(super) fn check(arguments: &Arguments) -> Exit {
 fn look(loaded: Result<Settings, Problems>) -> Found {
     match loaded {
         Ok(settings) => {
-            let tls = tls::problems(&settings);
-            let problems = Problems::new(tls.into_iter().chain(settings.warnings.clone()).collect());
+            let prepared = gateway::prepare(&settings, SystemTime::now());
+            let found = prepared.map_or_else(|problems| problems, |prepared| prepared.warnings);
+            let problems = Problems::new(found.into_iter().chain(settings.warnings.clone()).collect());
             Found { settings: Some(settings), problems: problems.into_iter().collect() }
         }
         Err(problems) => Found { settings: None, problems: problems.into_iter().collect() },

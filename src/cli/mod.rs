@@ -6,7 +6,6 @@ mod check;
 mod log;
 mod pki;
 mod run;
-mod tls;
 
 use std::ffi::OsString;
 use std::fmt::Display;

@@ -2,12 +2,13 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::time::SystemTime;
 
 use clap::Args;
 
-use super::{Exit, SettingsFile, complain, log, refused, tls};
+use super::{Exit, SettingsFile, complain, log, refused};
 use crate::config::{self, Problems, Settings, Severity};
-use crate::gateway;
+use crate::gateway::{self, Prepared};
 
 pub(super) const ABOUT: &str = "\
 Run the gateway until SIGTERM or SIGINT.
@@ -26,8 +27,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let settings = match load(&arguments.settings.path) {
-        Ok(settings) => settings,
+    let (settings, prepared) = match load(&arguments.settings.path) {
+        Ok(loaded) => loaded,
         Err(problems) => {
             complain(&problems);
             return refused(problems.as_slice());
@@ -37,8 +38,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         complain(format_args!("error: `{}` can't be understood: {error}", log::VARIABLE));
         return Exit::Usage;
     }
-    settings.warnings.iter().for_each(log::warn);
-    match gateway::run(&settings) {
+    settings.warnings.iter().chain(&prepared.warnings).for_each(log::warn);
+    match gateway::run(&settings, prepared) {
         Ok(()) => Exit::Done,
         Err(error) => {
             tracing::error!("{}", with_causes(&error));
@@ -47,12 +48,16 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// The settings, when certificates and keys can be used too.
-fn load(path: &Path) -> Result<Settings, Problems> {
+/// The settings, and what they name.
+fn load(path: &Path) -> Result<(Settings, Prepared), Problems> {
     let settings = config::load(path)?;
-    let mut problems = tls::problems(&settings);
-    problems.retain(|problem| problem.severity == Severity::Error);
-    if problems.is_empty() { Ok(settings) } else { Err(Problems::new(problems)) }
+    match gateway::prepare(&settings, SystemTime::now()) {
+        Ok(prepared) => Ok((settings, prepared)),
+        Err(mut problems) => {
+            problems.retain(|problem| problem.severity == Severity::Error);
+            Err(Problems::new(problems))
+        }
+    }
 }
 
 /// An error and what it comes from, on one line.

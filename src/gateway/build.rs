@@ -1,31 +1,27 @@
-//! Settings to what runs: certificates read, counters made, limits set. Nothing here opens a socket.
+//! What is prepared to what runs: counters made, limits set. Nothing here opens a socket or reads a file.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 
 use super::Error;
 use super::admin::{self, Admin, Health};
 use super::admission::{Bounds, Door, Process};
-use super::authenticate::Authenticator;
 use super::buffered::BufferedTotal;
+use super::prepare::{Prepared, PreparedBroker, PreparedListener};
 use super::shared::{Deadlines, Live, Port, PortTls, Shared};
 use super::socket::TcpOptions;
 use super::upstream::{Server, Upstream};
 use super::websocket::Upgrade;
 use crate::audit;
 use crate::config::{self, Settings};
-use crate::metrics::{CertificateKind, Metrics, Side, Source};
-use crate::tls::client::ClientSettings;
-use crate::tls::error::{TlsError, Warning};
+use crate::metrics::{CertificateKind, Metrics, MetricsError, Side, Source};
 use crate::tls::failure::HandshakeFailure;
-use crate::tls::server::{Expiry, ExpiryKind, ServerSettings};
+use crate::tls::server::{Expiry, ExpiryKind};
 
 /// A broker that does not acknowledge for this long is gone, however long a client may take.
 const BROKER_USER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -39,11 +35,11 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Reads certificates and makes everything that needs no socket.
+    /// Makes everything that needs no socket.
     ///
     /// # Errors
-    /// TLS that can't be set up; the problems of one listener or broker at a time.
-    pub(super) fn build(settings: &Settings, audit: audit::Sink) -> Result<Self, Error> {
+    /// Metrics that can't be made.
+    pub(super) fn build(settings: &Settings, prepared: Prepared, audit: audit::Sink) -> Result<Self, Error> {
         let listeners = || settings.listeners.iter().map(|listener| &*listener.name);
         let names: Vec<(Arc<str>, String)> = settings
             .brokers
@@ -58,14 +54,18 @@ impl Gateway {
 
         let shared = Arc::new(Shared { metrics, audit, buffered, last_number: AtomicU64::new(0) });
         let process = Arc::new(Process::new(settings.limits.max_connections, settings.limits.max_half_open));
-        let mut upstreams = HashMap::new();
-        for broker in &settings.brokers {
-            upstreams.insert(Arc::clone(&broker.name), Arc::new(upstream(broker, &shared.metrics, &health)?));
-        }
         let mut ports = Vec::new();
-        for listener in &settings.listeners {
-            let Some(upstream) = upstreams.get(&listener.broker.name) else { continue };
-            let port = port(listener, Arc::clone(upstream), &process, &shared.metrics)?;
+        for (listener, live) in lives(settings, prepared, &shared.metrics, &health)? {
+            let metrics = shared.metrics.listener(&listener.name)?;
+            if live.tls.is_some() {
+                metrics.expect_handshake_failures(HandshakeFailure::ALL.map(HandshakeFailure::label));
+            }
+            let port = Port {
+                name: Arc::clone(&listener.name),
+                live: ArcSwap::from_pointee(live),
+                door: Arc::new(Door::new(Arc::clone(&process), bounds(&listener.limits))),
+                metrics,
+            };
             ports.push((Arc::new(port), listener.bind));
         }
         Ok(Self { shared, ports, health, admin: settings.admin })
@@ -92,21 +92,45 @@ fn show_readings(metrics: &Metrics, audit: &audit::Sink, buffered: &Arc<Buffered
     Ok(metrics.show(Source::BufferedBytes, move || buffered.bytes() as u64)?)
 }
 
-fn upstream(broker: &config::Broker, metrics: &Metrics, health: &Health) -> Result<Upstream, Error> {
+/// What each listener's connections are to live by.
+pub(super) fn lives<'s>(
+    settings: &'s Settings,
+    mut prepared: Prepared,
+    metrics: &Metrics,
+    health: &Health,
+) -> Result<Vec<(&'s config::Listener, Live)>, MetricsError> {
+    let mut upstreams = HashMap::new();
+    for broker in &settings.brokers {
+        let Some(ready) = prepared.brokers.remove(&broker.name) else { continue };
+        if let Some(tls) = &ready.tls {
+            show_expiries(Side::Broker, &broker.name, &tls.expiries, metrics);
+        }
+        upstreams.insert(&broker.name, Arc::new(upstream(broker, ready, metrics, health)?));
+    }
+    let mut lives = Vec::new();
+    for listener in &settings.listeners {
+        let Some(ready) = prepared.listeners.remove(&listener.name) else { continue };
+        let Some(upstream) = upstreams.get(&listener.broker.name) else { continue };
+        if let Some(tls) = &ready.tls {
+            show_expiries(Side::Listener, &listener.name, &tls.expiries, metrics);
+        }
+        lives.push((&**listener, live(listener, ready, Arc::clone(upstream))));
+    }
+    Ok(lives)
+}
+
+fn upstream(
+    broker: &config::Broker,
+    ready: PreparedBroker,
+    metrics: &Metrics,
+    health: &Health,
+) -> Result<Upstream, MetricsError> {
     let name = Arc::clone(&broker.name);
-    let tls = match &broker.tls {
-        None => None,
-        Some(tls) => Some(client_config(&name, tls, metrics)?),
-    };
     let mut servers = Vec::new();
-    for server in &broker.servers {
+    for (server, asked) in broker.servers.iter().zip(ready.names) {
         let address = server.to_string();
-        let asked = broker.tls.as_ref().map(|tls| tls.server_name.as_ref().unwrap_or(&server.host));
         servers.push(Server {
-            name: match asked {
-                None => None,
-                Some(host) => Some(server_name(&name, host)?),
-            },
+            name: asked,
             metrics: metrics.server(&name, &address)?,
             reachability: health.server(&name, &address),
             lost: AtomicBool::new(false),
@@ -114,58 +138,19 @@ fn upstream(broker: &config::Broker, metrics: &Metrics, health: &Health) -> Resu
         });
     }
     let tcp = TcpOptions { keepalive: broker.keepalive, user_timeout: BROKER_USER_TIMEOUT };
-    Ok(Upstream { name, servers, tls, tcp, preferred: AtomicUsize::new(0) })
+    Ok(Upstream { name, servers, tls: ready.tls.map(|tls| tls.config), tcp, preferred: AtomicUsize::new(0) })
 }
 
-fn client_config(name: &str, tls: &config::BrokerTls, metrics: &Metrics) -> Result<Arc<ClientConfig>, Error> {
-    let built = ClientSettings::from(tls).build(SystemTime::now()).map_err(|problems| Error::Tls {
-        owner: "broker",
-        name: name.to_owned(),
-        problems,
-    })?;
-    note(Side::Broker, name, &built.warnings, &built.expiries, metrics);
-    Ok(built.config)
-}
-
-fn server_name(broker: &str, host: &str) -> Result<ServerName<'static>, Error> {
-    ServerName::try_from(host.to_owned()).map_err(|_| Error::Tls {
-        owner: "broker",
-        name: broker.to_owned(),
-        problems: vec![TlsError::ServerName(host.into())],
-    })
-}
-
-fn port(
-    listener: &config::Listener,
-    upstream: Arc<Upstream>,
-    process: &Arc<Process>,
-    metrics: &Metrics,
-) -> Result<Port, Error> {
-    let tls = match &listener.tls {
-        None => None,
-        Some(tls) => {
-            let server = ServerSettings::from(tls).build(SystemTime::now()).map_err(|problems| Error::Tls {
-                owner: "listener",
-                name: listener.name.to_string(),
-                problems,
-            })?;
-            note(Side::Listener, &listener.name, &server.warnings, &server.expiries, metrics);
-            Some(PortTls { config: server.config, guard: server.guard })
-        }
-    };
+fn live(listener: &config::Listener, ready: PreparedListener, upstream: Arc<Upstream>) -> Live {
     let upgrade = listener.websocket.as_ref().map(|websocket| Upgrade {
         path: websocket.path.as_str().into(),
         max_message_bytes: websocket.max_message_bytes,
     });
     let deadlines = &listener.deadlines;
-    let metrics = metrics.listener(&listener.name)?;
-    if tls.is_some() {
-        metrics.expect_handshake_failures(HandshakeFailure::ALL.map(HandshakeFailure::label));
-    }
-    let live = Live {
+    Live {
         terms: Arc::clone(&listener.terms),
-        tls,
-        authenticator: Arc::new(Authenticator),
+        tls: ready.tls.map(|tls| PortTls { config: tls.config, guard: tls.guard }),
+        authenticator: ready.authenticator,
         upgrade,
         upstream,
         tcp: TcpOptions { keepalive: listener.tcp.keepalive, user_timeout: listener.tcp.user_timeout },
@@ -175,13 +160,7 @@ fn port(
             dial: deadlines.dial,
             write: deadlines.write,
         },
-    };
-    Ok(Port {
-        name: Arc::clone(&listener.name),
-        live: ArcSwap::from_pointee(live),
-        door: Arc::new(Door::new(Arc::clone(process), bounds(&listener.limits))),
-        metrics,
-    })
+    }
 }
 
 fn bounds(limits: &config::Limits) -> Bounds {
@@ -196,20 +175,16 @@ fn bounds(limits: &config::Limits) -> Bounds {
     }
 }
 
-/// Says what will be wrong soon, and shows when.
-fn note(side: Side, name: &str, warnings: &[Warning], expiries: &[Expiry], metrics: &Metrics) {
-    for warning in warnings {
-        tracing::warn!(side = side.label(), name, "{warning}");
-    }
-    // One gauge for all of a kind: the last one set stays, and that is the one that ends first.
-    let mut latest_first: Vec<_> = expiries.iter().collect();
-    latest_first.sort_by_key(|expiry| std::cmp::Reverse(expiry.at));
-    for expiry in latest_first {
-        let kind = match expiry.kind {
-            ExpiryKind::Certificate => CertificateKind::Own,
-            ExpiryKind::Authority => CertificateKind::Authority,
-            ExpiryKind::RevocationList => CertificateKind::RevocationList,
-        };
-        metrics.certificate_expiry(side, name, kind, expiry.at.0);
+/// Shows what ends first of each kind.
+fn show_expiries(side: Side, name: &str, expiries: &[Expiry], metrics: &Metrics) {
+    for (kind, shown) in [
+        (ExpiryKind::Certificate, CertificateKind::Own),
+        (ExpiryKind::Authority, CertificateKind::Authority),
+        (ExpiryKind::RevocationList, CertificateKind::RevocationList),
+    ] {
+        let ends = expiries.iter().filter(|expiry| expiry.kind == kind).map(|expiry| expiry.at.0);
+        if let Some(first) = ends.min() {
+            metrics.certificate_expiry(side, name, shown, first);
+        }
     }
 }

@@ -10,6 +10,7 @@ mod buffered;
 mod build;
 mod connection;
 mod listener;
+mod prepare;
 mod record;
 mod relay;
 mod scratch;
@@ -32,7 +33,8 @@ use tokio::time::timeout;
 use crate::audit;
 use crate::config::Settings;
 use crate::metrics::MetricsError;
-use crate::tls::error::TlsError;
+pub use prepare::{Prepared, prepare};
+
 use admin::Health;
 use build::Gateway;
 use listener::Listener;
@@ -50,16 +52,6 @@ const AUDIT_FLUSH: Duration = Duration::from_secs(5);
 /// Why the gateway could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Certificates, keys or lists that can't be used.
-    #[error("TLS of {owner} `{name}` can't be set up: {}", list(problems))]
-    Tls {
-        /// `listener` or `broker`.
-        owner: &'static str,
-        /// Its name.
-        name: String,
-        /// Every problem found.
-        problems: Vec<TlsError>,
-    },
     /// An address that can't be listened on.
     #[error("can't listen on {address} for `{name}`")]
     Bind {
@@ -86,25 +78,21 @@ pub enum Error {
     },
 }
 
-fn list(problems: &[TlsError]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
 /// Runs the gateway until SIGTERM or SIGINT, and drains it then.
 ///
 /// # Errors
 /// When it can't start; once it runs, nothing stops it but a signal.
-pub fn run(settings: &Settings) -> Result<(), Error> {
+pub fn run(settings: &Settings, prepared: Prepared) -> Result<(), Error> {
     socket::raise_descriptor_limit();
     let (audit, writer) = audit::open(&settings.audit)?;
-    let result = start(settings, audit);
+    let result = start(settings, prepared, audit);
     let totals = writer.finish(AUDIT_FLUSH);
     tracing::info!(audit_written = totals.written, audit_dropped = totals.dropped, "stopped");
     result
 }
 
-fn start(settings: &Settings, audit: audit::Sink) -> Result<(), Error> {
-    let gateway = Gateway::build(settings, audit)?;
+fn start(settings: &Settings, prepared: Prepared, audit: audit::Sink) -> Result<(), Error> {
+    let gateway = Gateway::build(settings, prepared, audit)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

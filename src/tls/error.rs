@@ -188,6 +188,23 @@ pub enum Warning {
     },
 }
 
+impl Warning {
+    /// The file that it is about.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::ExpiresSoon { file, .. }
+            | Self::Expired { file, .. }
+            | Self::CaExpired { file, .. }
+            | Self::RevocationListUnverified { file, .. }
+            | Self::RevocationListExpiresSoon { file, .. }
+            | Self::RevocationListStale { file, .. }
+            | Self::NameNotCovered { file, .. }
+            | Self::KeyReadableByAll { file } => Some(file),
+            Self::NoRevocationListFor { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,7 @@
 use std::fs;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use socket2::SockRef;
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::super::build::Gateway;
 use super::super::connection::{Newcomer, serve};
+use super::super::prepare;
 use super::super::shared::{Port, Shared, Word};
 use crate::audit::{self, Writer};
 use crate::config;
@@ -79,7 +80,8 @@ impl World {
         fs::write(&file, settings).unwrap();
         let settings = config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
         let (sink, writer) = audit::open(&settings.audit).unwrap();
-        let gateway = Gateway::build(&settings, sink).unwrap();
+        let prepared = prepare(&settings, SystemTime::now()).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let gateway = Gateway::build(&settings, prepared, sink).unwrap();
         let port = Arc::clone(&gateway.ports[0].0);
         let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (words, _) = watch::channel(Word::default());
