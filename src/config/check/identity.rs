@@ -1,6 +1,7 @@
 //! Who the clients of a listener are: sources with what they need, and a listener that can have them.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::{file_exists, values};
 use crate::config::files;
@@ -14,6 +15,7 @@ use crate::config::tables::{
     AddressTable, CertificateNameTable, Clients, HttpTable, IdentityTable, ListenerTable, PasswordTable,
     ProxyProtocolTable, ServerTlsTable, SourceName, TokenTable,
 };
+use crate::credentials::token::Verifier;
 use crate::identity::Attribute;
 use crate::policy::Policy;
 
@@ -241,23 +243,24 @@ fn token(
     in_the_clear("tokens", span, around, reading);
     let keys = table.keys.as_ref()?;
     file_exists(keys, reading);
-    if table.audience.is_none() {
+    if let Some(Located { value: false, span }) = &table.require_expiry {
         let problem = reading
-            .at(problem::Kind::Unsafe, &keys.span, "tokens for other services are taken too")
-            .label("whatever is signed with these keys, for whom ever")
-            .help("give the `audience` that tokens for this gateway have")
+            .at(problem::Kind::Unsafe, span, "tokens that never end are taken")
+            .label("one that is lost can be used for ever")
             .warning();
         reading.report(problem);
     }
-    Some(IdentitySource::Token(TokenSettings {
-        keys: keys.value.clone(),
-        carrier: table.carrier,
+    let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    let verifier = Verifier {
         algorithms: values(&table.algorithms),
-        issuer: table.issuer.as_ref().map(|issuer| issuer.value.clone()),
-        audience: table.audience.as_ref().map(|audience| audience.value.clone()),
-        leeway: table.leeway,
-        name: table.name.as_ref()?.value.clone(),
-    }))
+        issuer: table.issuer.as_ref().map(|issuer| issuer.value.as_str().into()),
+        audiences: table.audience.iter().map(|audience| audience.value.as_str().into()).collect(),
+        leeway_seconds: seconds(table.leeway),
+        name_claim: table.name.as_ref()?.value.as_str().into(),
+        require_expiry: table.require_expiry.as_ref().is_none_or(|require| require.value),
+        max_lifetime_seconds: table.max_lifetime.as_ref().map(|lifetime| seconds(lifetime.value)),
+    };
+    Some(IdentitySource::Token(TokenSettings { keys: keys.value.clone(), carrier: table.carrier, verifier }))
 }
 
 fn address(table: &AddressTable) -> IdentitySource {

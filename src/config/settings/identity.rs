@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jsonwebtoken::Algorithm;
 use regex::bytes::Regex;
 
 use super::Secret;
 use crate::config::kinds::Words;
+use crate::credentials::token::{Algorithm, Verifier};
 use crate::identity::{Attribute, Template};
 use crate::policy::Prefix;
 
@@ -145,16 +145,8 @@ pub struct TokenSettings {
     pub keys: PathBuf,
     /// Where in CONNECT the token is.
     pub carrier: TokenCarrier,
-    /// The signature algorithms that are taken; at least one.
-    pub algorithms: Vec<Algorithm>,
-    /// What `iss` must be; none takes any.
-    pub issuer: Option<String>,
-    /// What `aud` must be or hold; none takes any.
-    pub audience: Option<String>,
-    /// By how much clocks may differ.
-    pub leeway: Duration,
-    /// The claim that says who the client is.
-    pub name: String,
+    /// What a token must be to be taken.
+    pub verifier: Verifier,
 }
 
 /// Where a token is.
@@ -172,18 +164,18 @@ impl Words for TokenCarrier {
 
 impl Words for Algorithm {
     const WORDS: &'static [(&'static str, Self)] = &[
-        ("ES256", Self::ES256),
-        ("ES384", Self::ES384),
-        ("EdDSA", Self::EdDSA),
-        ("PS256", Self::PS256),
-        ("PS384", Self::PS384),
-        ("PS512", Self::PS512),
-        ("RS256", Self::RS256),
-        ("RS384", Self::RS384),
-        ("RS512", Self::RS512),
-        ("HS256", Self::HS256),
-        ("HS384", Self::HS384),
-        ("HS512", Self::HS512),
+        ("ES256", Self::Es256),
+        ("ES384", Self::Es384),
+        ("EdDSA", Self::EdDsa),
+        ("PS256", Self::Ps256),
+        ("PS384", Self::Ps384),
+        ("PS512", Self::Ps512),
+        ("RS256", Self::Rs256),
+        ("RS384", Self::Rs384),
+        ("RS512", Self::Rs512),
+        ("HS256", Self::Hs256),
+        ("HS384", Self::Hs384),
+        ("HS512", Self::Hs512),
     ];
 }
 

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jsonwebtoken::Algorithm;
-
 use crate::config::kinds::{
-    File, Flag, NameExpression, Words, certificate_attribute, count, duration, label, list, optional, prefix, required,
-    required_list, seconds, table, template, url, word,
+    File, Flag, NameExpression, Words, certificate_attribute, count, duration, label, list, one_or_many, optional,
+    prefix, required, required_list, seconds, table, template, url, word,
 };
 use crate::config::read::{Located, settings};
 use crate::config::settings::{AddressName, NamePattern, OnError, Require, TokenCarrier, Url};
+use crate::credentials::token::Algorithm;
 use crate::identity::{Attribute, Template};
 use crate::policy::Prefix;
 
@@ -89,12 +88,16 @@ settings! {
         algorithms: Vec<Located<Algorithm>> = Vec::new(), required_list(word(), 1..=12);
         /// What the claim `iss` must be; anything when not given.
         issuer: Option<Located<String>> = None, optional(label());
-        /// What the claim `aud` must be or hold; anything when not given.
-        audience: Option<Located<String>> = None, optional(label());
+        /// What the claim `aud` must be or hold, one of these. When not given, tokens that are for somebody by `aud` are refused.
+        audience: Vec<Located<String>> = Vec::new(), one_or_many(label());
         /// By how much the clocks of issuer and gateway may differ.
         leeway: Duration = seconds(30), duration(Duration::ZERO..=seconds(3600));
-        /// The claim that says who the client is.
+        /// The claim that says who the client is, with dots where it is inside of another.
         name: Option<Located<String>> = Some(Located { value: "sub".to_owned(), span: 0..0 }), optional(label());
+        /// The longest time from `iat` to `exp`; any when not given.
+        max_lifetime: Option<Located<Duration>> = None, optional(duration(seconds(1)..=seconds(366 * 86_400)));
+        /// Whether a token must have an end (`exp`).
+        require_expiry: Option<Located<bool>> = Some(Located { value: true, span: 0..0 }), optional(Flag);
     }
 }
 
