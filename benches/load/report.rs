@@ -11,6 +11,8 @@ use crate::subject::Kind;
 pub(crate) struct Target {
     pub(crate) of_relay: Option<f64>,
     pub(crate) of_haproxy: Option<f64>,
+    /// What 1,000 grants may cost, against permitting everything.
+    pub(crate) of_permit_all: Option<f64>,
     pub(crate) at_most: Option<f64>,
 }
 
@@ -38,17 +40,28 @@ pub(crate) struct Row {
     pub(crate) group: &'static str,
     pub(crate) name: String,
     pub(crate) target: Target,
-    pub(crate) rounds: [Vec<f64>; 3],
-    median: [Option<f64>; 3],
+    pub(crate) rounds: [Vec<f64>; 4],
+    median: [Option<f64>; 4],
     of_relay: Option<Spread>,
     of_haproxy: Option<Spread>,
+    of_permit_all: Option<Spread>,
     met: Option<bool>,
 }
 
 impl Row {
     pub(crate) fn new(group: &'static str, name: impl Into<String>, target: Target) -> Self {
         let (name, rounds) = (name.into(), Default::default());
-        Self { group, name, target, rounds, median: [None; 3], of_relay: None, of_haproxy: None, met: None }
+        Self {
+            group,
+            name,
+            target,
+            rounds,
+            median: [None; 4],
+            of_relay: None,
+            of_haproxy: None,
+            of_permit_all: None,
+            met: None,
+        }
     }
 
     pub(crate) fn add(&mut self, kind: Kind, figure: f64) {
@@ -57,14 +70,17 @@ impl Row {
 
     /// Medians, and ratios as the median of the ratios of each round.
     pub(crate) fn finish(&mut self) {
-        let [relay, haproxy, tidegate] = &self.rounds;
-        self.median = [relay, haproxy, tidegate].map(|figures| Some(Spread::of(figures.iter().copied())?.median));
-        let ratio = |other: &[f64]| Spread::of(tidegate.iter().zip(other).map(|(mine, other)| mine / other));
-        (self.of_relay, self.of_haproxy) = (ratio(relay), ratio(haproxy));
+        let [relay, haproxy, tidegate, granted] = &self.rounds;
+        self.median =
+            [relay, haproxy, tidegate, granted].map(|figures| Some(Spread::of(figures.iter().copied())?.median));
+        let ratio = |mine: &[f64], other: &[f64]| Spread::of(mine.iter().zip(other).map(|(mine, other)| mine / other));
+        (self.of_relay, self.of_haproxy) = (ratio(tidegate, relay), ratio(tidegate, haproxy));
+        self.of_permit_all = ratio(granted, tidegate);
         let middle = |ratio: Option<Spread>| Some(ratio?.median);
         let judged = [
             (middle(self.of_relay), self.target.of_relay),
             (middle(self.of_haproxy), self.target.of_haproxy),
+            (middle(self.of_permit_all), self.target.of_permit_all),
             (self.median[Kind::Tidegate as usize], self.target.at_most),
         ];
         self.met =
@@ -86,8 +102,8 @@ pub(crate) fn table(rows: &[Row]) -> String {
             group = row.group;
             _ = writeln!(
                 out,
-                "\n{group:<46}{:>11}{:>11}{:>11}   {:<26}{:<26}",
-                "relay", "HAProxy", "Tidegate", "× relay", "× HAProxy"
+                "\n{group:<46}{:>11}{:>11}{:>11}{:>11}   {:<26}{:<26}{:<26}",
+                "relay", "HAProxy", "Tidegate", "1k grants", "× relay", "× HAProxy", "grants × permit-all"
             );
         }
         _ = write!(out, "  {:<44}", row.name);
@@ -96,9 +112,10 @@ pub(crate) fn table(rows: &[Row]) -> String {
         }
         let of_relay = ratio(row.of_relay, row.target.of_relay);
         let of_haproxy = ratio(row.of_haproxy, row.target.of_haproxy);
+        let of_permit_all = ratio(row.of_permit_all, row.target.of_permit_all);
         let limit = row.target.at_most.map(|limit| format!("≤ {limit} ")).unwrap_or_default();
         let met = row.met.map(|met| if met { "met" } else { "MISSED" }).unwrap_or_default();
-        _ = writeln!(out, "   {of_relay:<26}{of_haproxy:<26}{limit}{met}");
+        _ = writeln!(out, "   {of_relay:<26}{of_haproxy:<26}{of_permit_all:<26}{limit}{met}");
     }
     out
 }

@@ -21,17 +21,24 @@ use crate::pki::Pki;
 pub(crate) enum Kind {
     Relay,
     HaProxy,
+    /// With a policy that permits everything.
     Tidegate,
+    /// With a policy of [`GRANTS`] grants.
+    Granted,
 }
 
+/// Grants of the policy that one subject enforces.
+const GRANTS: usize = 1000;
+
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Relay, Self::HaProxy, Self::Tidegate];
+    pub(crate) const ALL: [Self; 4] = [Self::Relay, Self::HaProxy, Self::Tidegate, Self::Granted];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Relay => "byte relay",
             Self::HaProxy => "HAProxy",
             Self::Tidegate => "Tidegate",
+            Self::Granted => "Tidegate, 1,000 grants",
         }
     }
 
@@ -62,7 +69,8 @@ impl Subject {
         let mut command = match kind {
             Kind::Relay => relay(pki, plain, mutual, broker)?,
             Kind::HaProxy => haproxy(pki, plain, mutual, broker)?,
-            Kind::Tidegate => tidegate(pki, plain, mutual, broker)?,
+            Kind::Tidegate => tidegate(pki, "permit-all", PERMIT_ALL, plain, mutual, broker)?,
+            Kind::Granted => tidegate(pki, "granted", &grants(), plain, mutual, broker)?,
         };
         let errors = pki.file(&format!("{}.stderr", kind.name()));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&errors)?);
@@ -162,20 +170,41 @@ fn haproxy(pki: &Pki, plain: SocketAddr, mutual: SocketAddr, broker: SocketAddr)
     Ok(command)
 }
 
-/// Tidegate as it comes: every default of the settings, the permit-all policy, no audit file.
-fn tidegate(pki: &Pki, plain: SocketAddr, mutual: SocketAddr, broker: SocketAddr) -> Result<Command> {
-    let policy = pki.file("permit-all");
+const PERMIT_ALL: &str = "version = \"1\"\npermit_all = true\n";
+
+/// One grant for each line of a plant, every other one for the client's own topics; one of them is for the load.
+fn grants() -> String {
+    let grant = |line: usize| {
+        let last = if line % 2 == 0 { "${client_id}" } else { "+" };
+        format!(
+            "[[grant]]\nid = \"line-{line}\"\nroles = [\"everyone\"]\n\
+             publish = [\"plant/line{line}/temperature/{last}\"]\nsubscribe = [\"plant/line{line}/command/{last}\"]\n"
+        )
+    };
+    "version = \"1\"\n".to_owned() + &(0..GRANTS).map(grant).collect::<String>()
+}
+
+/// Tidegate as it comes: every default of the settings, no audit file.
+fn tidegate(
+    pki: &Pki,
+    name: &str,
+    rules: &str,
+    plain: SocketAddr,
+    mutual: SocketAddr,
+    broker: SocketAddr,
+) -> Result<Command> {
+    let policy = pki.file(name);
     fs::create_dir_all(&policy)?;
-    fs::write(policy.join("policy.toml"), "version = \"1\"\npermit_all = true\n")?;
+    fs::write(policy.join("policy.toml"), rules)?;
     let settings = format!(
-        "policies = [\"permit-all\"]\n\
+        "policies = [\"{name}\"]\n\
          [[listener]]\nname = \"plain\"\nbind = \"{plain}\"\nbroker = \"stub\"\n\
-         tls.certificate = \"server.pem\"\ntls.key = \"server.key\"\ntls.clients = \"none\"\n\
+         tls.certificate = \"server.pem\"\ntls.key = \"server.key\"\ntls.clients = \"none\"\nidentity.sources = [\"anonymous\"]\n\
          [[listener]]\nname = \"mutual\"\nbind = \"{mutual}\"\nbroker = \"stub\"\n\
          tls.certificate = \"server.pem\"\ntls.key = \"server.key\"\ntls.clients = \"required\"\ntls.client_ca = \"ca.pem\"\n\
          [[broker]]\nname = \"stub\"\nservers = [\"{broker}\"]\n"
     );
-    let file = pki.file("gateway.toml");
+    let file = pki.file(&format!("{name}.toml"));
     fs::write(&file, settings)?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     command.arg("run").arg("-c").arg(file);
