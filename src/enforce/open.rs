@@ -228,7 +228,7 @@ fn judge_will(will: &Will<'_>, authority: &mut Authority, identity: &Identity) -
 
 fn ask(authority: &mut Authority, identity: &Identity, request: &Request<'_>) -> Result<(), End> {
     match authority.decide(identity, request) {
-        Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(_) => Ok(()),
+        Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(..) => Ok(()),
         Decision::Deny(denial) => Err(End::refused(Cause::Refused(denial.reason), denial.rule.as_str())),
     }
 }

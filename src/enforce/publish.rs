@@ -149,7 +149,7 @@ impl Connection {
             let request = request(call.from, judged.message(topic));
             match self.authority.decide(&self.identity, &request) {
                 Decision::Deny(denial) => Some(denial),
-                Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(_) => {
+                Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(..) => {
                     by_form(call, judged, side, topic, &name)
                 }
             }

@@ -102,7 +102,7 @@ impl Attribute {
             Self::Identity => identity.name.as_deref().map(Cow::from).into_iter().collect(),
             Self::Method => vec![identity.method.label().into()],
             Self::Listener => vec![(&*identity.listener).into()],
-            Self::Address => vec![identity.source.ip().to_string().into()],
+            Self::Address => vec![identity.source.ip().to_canonical().to_string().into()],
             Self::ClientId => {
                 (!identity.client_id.is_empty()).then(|| (&*identity.client_id).into()).into_iter().collect()
             }
@@ -131,12 +131,12 @@ impl Attribute {
         }
     }
 
-    /// The one value that the client has; none where it has several.
+    /// The one value that the client has; none where it has several, or an empty one.
     #[must_use]
     pub fn one<'i>(&self, identity: &'i Identity) -> Option<Cow<'i, str>> {
         let mut values = self.values(identity);
         let value = values.pop()?;
-        values.is_empty().then_some(value)
+        (values.is_empty() && !value.is_empty()).then_some(value)
     }
 }
 

@@ -6,10 +6,12 @@
 
 mod attribute;
 mod pattern;
+mod prefix;
 mod template;
 
 pub use attribute::Attribute;
 pub use pattern::Pattern;
+pub use prefix::Prefix;
 pub use template::{Template, TemplateError};
 
 use std::net::{IpAddr, SocketAddr};

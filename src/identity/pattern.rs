@@ -26,25 +26,20 @@ impl Pattern {
     /// Whether it matches the whole of `text`.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let pieces: Vec<&str> = self.0.split('*').collect();
-        matches_pieces(&pieces, text)
+        matches_pieces(self.0.split('*'), text)
     }
 }
 
 /// Whether `text` is these pieces with anything between two of them. Each is found as early as can be: no backtracking.
-pub(super) fn matches_pieces<T: AsRef<str>>(pieces: &[T], text: &str) -> bool {
-    match pieces {
-        [] => text.is_empty(),
-        [only] => only.as_ref() == text,
-        [first, middle @ .., last] => {
-            let Some(mut text) = text.strip_prefix(first.as_ref()) else { return false };
-            for piece in middle {
-                let Some((_, behind)) = text.split_once(piece.as_ref()) else { return false };
-                text = behind;
-            }
-            text.ends_with(last.as_ref())
-        }
+pub(super) fn matches_pieces<'p>(mut pieces: impl DoubleEndedIterator<Item = &'p str>, text: &str) -> bool {
+    let Some(first) = pieces.next() else { return text.is_empty() };
+    let Some(last) = pieces.next_back() else { return first == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    for piece in pieces {
+        let Some((_, behind)) = text.split_once(piece) else { return false };
+        text = behind;
     }
+    text.ends_with(last)
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl Template {
                 }
             }
         }
-        matches_pieces(&pieces, text)
+        matches_pieces(pieces.iter().map(String::as_str), text)
     }
 }
 

@@ -82,6 +82,20 @@ impl Authority {
         self.held().filter_map(|role| role.max_lifetime).min()
     }
 
+    /// The names of the roles that it has, without `everyone`.
+    #[must_use]
+    pub fn roles(&self) -> Vec<String> {
+        self.held().map(|role| role.name.clone()).collect()
+    }
+
+    /// Settles everything anew: the broker has assigned a Client Identifier, or more is known of the client.
+    pub fn rebind(&mut self, identity: &Identity) {
+        *self = Self::new(&Arc::clone(&self.policy), identity, 0);
+    }
+
+    /// Gives back the memory in which decisions are kept; they are made anew as they are asked for.
+    pub fn forget(&mut self) {}
+
     /// Judges one request.
     #[must_use]
     pub fn decide(&mut self, identity: &Identity, request: &Request<'_>) -> Decision {
@@ -93,7 +107,7 @@ impl Authority {
         if let Decision::Deny(denial) = &decision
             && (denial.on_deny == OnDeny::Monitor || self.draft().mode == Mode::Monitor)
         {
-            decision = Decision::Observe(denial.clone());
+            decision = Decision::Observe(denial.clone(), None);
         }
         for rule in &self.policy.rules {
             if let Verdict::Deny(reason) = rule.judge(identity, request) {

@@ -1,10 +1,9 @@
 //! What a policy says, before it is compiled: plain data, as a file or an import gives it.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::identity::{Attribute, Pattern};
+use crate::identity::{Attribute, Pattern, Prefix};
 use crate::mqtt::frame::QoS;
 
 /// Every rule of a policy.
@@ -159,47 +158,6 @@ pub enum Condition {
     Address(Vec<Prefix>),
 }
 
-/// Addresses that begin alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Prefix {
-    /// Any of them.
-    pub address: IpAddr,
-    /// How many leading bits count: at most 32, or 128.
-    pub bits: u8,
-}
-
-impl Prefix {
-    /// Reads `10.0.0.0/8`, or a single address.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        let widest = if address.is_ipv4() { 32 } else { 128 };
-        let bits = match bits {
-            None => widest,
-            Some(bits) => bits.parse().ok().filter(|bits| *bits <= widest)?,
-        };
-        Some(Self { address, bits })
-    }
-
-    /// Whether `address` is one of them.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let same = |own: u128, other: u128, width: u32| {
-            let behind = width.saturating_sub(u32::from(self.bits));
-            own.checked_shr(behind).unwrap_or(0) == other.checked_shr(behind).unwrap_or(0)
-        };
-        match (self.address, address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => same(u32::from(own).into(), u32::from(other).into(), 32),
-            (IpAddr::V6(own), IpAddr::V6(other)) => same(own.into(), other.into(), 128),
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
-
 /// What some roles may do.
 #[derive(Clone, Debug)]
 pub struct Grant {
@@ -307,33 +265,4 @@ pub struct Window {
     pub days: [bool; 7],
     /// Whose clock.
     pub timezone: jiff::tz::TimeZone,
-}
-
-/// What is wrong with a draft.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DraftError {
-    /// Two rules have this id, or one is named like something built in.
-    #[error("the id `{0}` is taken")]
-    DuplicateId(String),
-    /// Two roles have this name, or one is named like something built in.
-    #[error("the role `{0}` is taken")]
-    DuplicateRole(String),
-    /// A rule names a role that does not exist.
-    #[error("rule `{rule}` names the role `{role}`, which does not exist")]
-    UnknownRole {
-        /// Its id.
-        rule: String,
-        /// The name.
-        role: String,
-    },
-    /// A rule has a filter that is none.
-    #[error("rule `{rule}` has the topic filter `{filter}`: {why}")]
-    Filter {
-        /// Its id.
-        rule: String,
-        /// As written.
-        filter: String,
-        /// What is wrong with it.
-        why: String,
-    },
 }
