@@ -6,8 +6,7 @@ use toml::de::DeValue;
 use super::text::{Text, server};
 use crate::config::read::{Given, Kind, Reading, escaped, nearest};
 use crate::config::settings::{NamePattern, Url};
-use crate::identity::{Attribute, Template, TemplateError};
-use crate::policy::Prefix;
+use crate::identity::{Attribute, Prefix, Template, TemplateError};
 
 /// Text with `${…}`; see [`template`].
 pub(in crate::config) struct Templates;

@@ -9,8 +9,7 @@ use regex::bytes::Regex;
 use super::Secret;
 use crate::config::kinds::Words;
 use crate::credentials::token::{Algorithm, Verifier};
-use crate::identity::{Attribute, Template};
-use crate::policy::Prefix;
+use crate::identity::{Attribute, Prefix, Template};
 
 /// Who the clients of a listener are: what proves it, and what must agree with it.
 #[derive(Clone, Debug)]

@@ -10,8 +10,7 @@ use crate::config::kinds::{
 use crate::config::read::{Located, settings};
 use crate::config::settings::{AddressName, NamePattern, OnError, Require, TokenCarrier, Url};
 use crate::credentials::token::Algorithm;
-use crate::identity::{Attribute, Template};
-use crate::policy::Prefix;
+use crate::identity::{Attribute, Prefix, Template};
 
 settings! {
     /// Who the clients of a listener are, and what proves it.
