@@ -12,7 +12,10 @@ use crate::policy::Reason;
 pub(super) const EVENTS: [(&str, &str); 7] = [
     ("started", "The gateway starts. The first record of each run."),
     ("not_accepted", "A connection was refused at accept, before anything of it was read: a limit was reached."),
-    ("handshake_failed", "A TLS or WebSocket handshake failed or took too long. That connection has no other record."),
+    (
+        "handshake_failed",
+        "A PROXY protocol header, a TLS or a WebSocket handshake failed or took too long. That connection has no other record.",
+    ),
     ("refused", "A packet, or one Topic Filter of a SUBSCRIBE, was refused and not forwarded; the connection goes on."),
     ("rewritten", "A packet went on changed."),
     ("ended", "A connection ended, or its CONNECT was refused. Once for each connection whose handshake succeeded."),
@@ -65,7 +68,7 @@ const NOT_ACCEPTED: [&str; 7] = [
 ];
 
 /// Every `reason` of `handshake_failed`, and what it means.
-const HANDSHAKE_FAILED: [(&str, &str); 25] = [
+const HANDSHAKE_FAILED: [(&str, &str); 30] = [
     ("not_tls", "The first bytes were no TLS: a client without TLS on a port with it."),
     ("malformed", "TLS, but not as its standard has it."),
     ("decrypt", "A record did not decrypt, or a signature did not verify: a key that is not the certificate's."),
@@ -88,6 +91,11 @@ const HANDSHAKE_FAILED: [(&str, &str); 25] = [
     ),
     ("peer_alert", "The client ended the handshake with another alert."),
     ("internal", "The fault is the gateway's."),
+    ("proxy_header_missing", "A load balancer that must say for whom it dials did not."),
+    ("proxy_header_malformed", "What a load balancer says for whom it dials is not as the PROXY protocol has it."),
+    ("proxy_header_too_large", "What a load balancer says is larger than 4096 bytes."),
+    ("proxy_header_transport", "A load balancer speaks of another transport than TCP."),
+    ("proxy_header_forbidden", "A PROXY protocol header from an address that is not in `from`."),
     ("websocket_upgrade", "No request to upgrade to WebSocket with the right path and the subprotocol `mqtt`."),
     ("websocket_frame", "A WebSocket frame was malformed or too large."),
     ("websocket_text", "A WebSocket frame held text."),

@@ -325,9 +325,10 @@ mod tests {
         here[2].settle();
         assert_eq!(unknown().known("10.0.0.1".parse().unwrap()), Err(Refusal::Address));
         assert_eq!(refusal(door.enter(Some("10.0.0.1".parse().unwrap()))), Refusal::Address);
-        let held: Vec<_> = (0..3).map(|_| unknown()).collect();
+        drop(here);
+        let held: Vec<_> = (0..4).map(|_| unknown()).collect();
         assert_eq!(refusal(door.enter(None)), Refusal::ListenerHalfOpen);
-        drop((here, held));
+        drop(held);
         let counts = lock(&door.counts);
         assert_eq!((counts.all.open, counts.all.half_open), (0, 0));
         assert!(counts.by_address.is_empty() && counts.by_prefix.is_empty());

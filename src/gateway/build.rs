@@ -12,7 +12,9 @@ use super::Error;
 use super::admin::{self, Admin, Health};
 use super::admission::{Bounds, Door, Process};
 use super::buffered::BufferedTotal;
+use super::far::Far;
 use super::prepare::{Prepared, PreparedBroker, PreparedListener};
+use super::proxied;
 use super::shared::{Deadlines, Live, Port, PortTls, Shared};
 use super::socket::TcpOptions;
 use super::upstream::{Server, Upstream};
@@ -59,6 +61,9 @@ impl Gateway {
             let metrics = shared.metrics.listener(&listener.name)?;
             if live.tls.is_some() {
                 metrics.expect_handshake_failures(HandshakeFailure::ALL.map(HandshakeFailure::label));
+            }
+            if live.proxy_protocol.is_some() {
+                metrics.expect_handshake_failures(proxied::reasons());
             }
             let port = Port {
                 name: Arc::clone(&listener.name),
@@ -138,7 +143,9 @@ fn upstream(
         });
     }
     let tcp = TcpOptions { keepalive: broker.keepalive, user_timeout: BROKER_USER_TIMEOUT };
-    Ok(Upstream { name, servers, tls: ready.tls.map(|tls| tls.config), tcp, preferred: AtomicUsize::new(0) })
+    let tls = ready.tls.map(|tls| tls.config);
+    let far = Far::new(broker, tls.as_ref());
+    Ok(Upstream { name, servers, tls, far, tcp, preferred: AtomicUsize::new(0) })
 }
 
 fn live(listener: &config::Listener, ready: PreparedListener, upstream: Arc<Upstream>) -> Live {
@@ -151,6 +158,7 @@ fn live(listener: &config::Listener, ready: PreparedListener, upstream: Arc<Upst
         terms: Arc::clone(&listener.terms),
         tls: ready.tls.map(|tls| PortTls { config: tls.config, guard: tls.guard }),
         authenticator: ready.authenticator,
+        proxy_protocol: listener.proxy_protocol.clone(),
         upgrade,
         upstream,
         tcp: TcpOptions { keepalive: listener.tcp.keepalive, user_timeout: listener.tcp.user_timeout },

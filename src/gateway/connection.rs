@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 use super::admission::Slot;
 use super::authenticate::{Authenticated, Unproven};
 use super::buffered::Buffered;
+use super::far::{Call, Shown, Withheld};
+use super::proxied;
 use super::record::Recorder;
 use super::relay::{Ended, Relay};
 use super::shared::{Live, Port, Shared, Words, drained};
@@ -23,6 +25,8 @@ use crate::enforce::output::Output;
 use crate::enforce::{self, Accepted, At, Connection, Credentials, Refusal, Terms};
 use crate::identity::{Certificate, Identity};
 use crate::metrics::Open;
+use crate::policy::Reason;
+use crate::proxy::Addresses;
 use crate::tls::session::Session;
 
 /// How long a client that gets no relay, or meets the end of the gateway, has to take the last words.
@@ -50,12 +54,20 @@ struct Opened {
 
 /// Why a client got no relay, and what it is still told.
 enum Setback {
+    /// A bound on connections from where a load balancer says that it comes from.
+    Bound { reason: &'static str },
     /// The handshake of TLS or WebSocket failed, or took too long.
     Handshake { reason: &'static str, client: Option<Transport> },
     /// The CONNECT was not permitted, or did not come, or led nowhere.
-    Connect { end: End, identity: Identity, client: Transport, reply: Vec<u8> },
+    Connect { end: Box<End>, identity: Box<Identity>, client: Transport, reply: Vec<u8> },
     /// The gateway drains.
     Drain,
+}
+
+impl Setback {
+    fn connect(end: End, identity: Identity, client: Transport, reply: Vec<u8>) -> Self {
+        Self::Connect { end: Box::new(end), identity: Box::new(identity), client, reply }
+    }
 }
 
 /// What is held as long as a client is connected: its place, its count, and the gateway's wait for the last one.
@@ -90,7 +102,7 @@ struct Relaying {
 }
 
 async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut words: Words) -> Option<Relaying> {
-    let Newcomer { stream, peer, slot, alive } = newcomer;
+    let Newcomer { stream, mut peer, slot, alive } = newcomer;
     let mut stay = Stay { slot, _open: port.metrics.accepted(), _alive: alive };
     let accepted = Instant::now();
     let live = port.live.load_full();
@@ -102,12 +114,13 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
         recorder: &mut recorder,
         buffered: &mut buffered,
         slot: &mut stay.slot,
+        peer: &mut peer,
         half_open: port.metrics.half_open(),
         accepted,
     };
     let opened = tokio::select! {
         biased;
-        opened = opening.run(stream, peer) => opened,
+        opened = opening.run(stream) => opened,
         _ = drained(&mut words) => Err(Setback::Drain),
     };
     let Opened { connection, client, dialled, connect, early } = match opened {
@@ -152,14 +165,18 @@ struct Opening<'o> {
     recorder: &'o mut Recorder,
     buffered: &'o mut Buffered,
     slot: &'o mut Slot,
+    /// Where the client dialled from, as far as it is known.
+    peer: &'o mut SocketAddr,
     half_open: Open,
     accepted: Instant,
 }
 
 impl Opening<'_> {
-    async fn run(self, stream: TcpStream, peer: SocketAddr) -> Result<Opened, Setback> {
+    async fn run(mut self, mut stream: TcpStream) -> Result<Opened, Setback> {
         let mut early = Vec::new();
         let deadline = self.accepted + self.live.deadlines.handshake;
+        let told = timeout_at(deadline.into(), self.told(&mut stream)).await;
+        let dialled = told.unwrap_or(Err(Setback::Handshake { reason: "timeout", client: None }))?;
         let mut client = match self.transport(stream) {
             Ok(client) => client,
             Err(reason) => return Err(Setback::Handshake { reason, client: None }),
@@ -167,12 +184,25 @@ impl Opening<'_> {
         let shaken = timeout_at(deadline.into(), shake_hands(&mut client, &mut early)).await;
         match shaken.unwrap_or(Err("timeout")).and_then(|()| self.certificate(&client)) {
             Ok(certificate) => {
-                let identity = Identity::new(Arc::clone(self.name), peer, certificate);
+                let identity = Identity::new(Arc::clone(self.name), *self.peer, certificate);
                 self.recorder.shaken(client.tls());
-                self.connect(client, early, identity).await
+                self.connect(client, dialled, early, identity).await
             }
             Err(reason) => Err(Setback::Handshake { reason, client: Some(client) }),
         }
+    }
+
+    /// Hears a load balancer out: for whom it dials, and which address that one dialled, if it says so.
+    async fn told(&mut self, stream: &mut TcpStream) -> Result<Option<SocketAddr>, Setback> {
+        let Some(settings) = &self.live.proxy_protocol else { return Ok(None) };
+        let ends = proxied::ends(stream, *self.peer, settings).await;
+        let ends = ends.map_err(|reason| Setback::Handshake { reason, client: None })?;
+        if let Some(Addresses { source, .. }) = ends {
+            *self.peer = source;
+        }
+        let counted = self.slot.known(self.peer.ip());
+        counted.map_err(|bound| Setback::Bound { reason: bound.label() })?;
+        Ok(ends.map(|ends| ends.destination))
     }
 
     fn transport(&self, stream: TcpStream) -> Result<Transport, &'static str> {
@@ -190,41 +220,63 @@ impl Opening<'_> {
         admitted.map_err(|failure| failure.label())
     }
 
-    /// Awaits CONNECT, finds out who asks, asks for permission, and dials.
-    async fn connect(self, mut client: Transport, mut bytes: Vec<u8>, identity: Identity) -> Result<Opened, Setback> {
+    /// Awaits CONNECT, finds out who asks, asks for permission, and dials. `dialled` is what a load balancer says that the
+    /// client dialled.
+    async fn connect(
+        self,
+        mut client: Transport,
+        dialled: Option<SocketAddr>,
+        mut bytes: Vec<u8>,
+        identity: Identity,
+    ) -> Result<Opened, Setback> {
         let deadline = self.accepted + self.live.deadlines.connect;
         let awaited = await_connect(&self.live.terms, &mut client, &mut bytes, self.buffered);
         let late = Err(End::new(Cause::ConnectDeadline, Blame::Client));
         if let Err(end) = timeout_at(deadline.into(), awaited).await.unwrap_or(late) {
-            return Err(Setback::Connect { end, identity, client, reply: Vec::new() });
+            return Err(Setback::connect(end, identity, client, Vec::new()));
         }
-        let (accepted, consumed) = match admit(self.live, &bytes, identity).await {
-            Ok(admitted) => admitted,
-            Err((Refusal { reply, end }, identity)) => return Err(Setback::Connect { end, identity, client, reply }),
+        let Admitted { accepted, consumed, call } = match admit(self.live, &client, dialled, &bytes, identity).await {
+            Ok(admitted) => *admitted,
+            Err((Refusal { reply, end }, identity)) => return Err(Setback::connect(end, identity, client, reply)),
         };
         let Accepted { mut connection, rewritten } = accepted;
         self.recorder.connected(connection.version(), consumed);
         self.slot.settle();
         drop(self.half_open);
-        match self.live.upstream.dial(self.live.deadlines.dial).await {
+        match self.live.upstream.dial(self.live.deadlines.dial, &call).await {
             Ok(dialled) => {
                 self.recorder.dialled(Arc::clone(&dialled.metrics));
                 let early = bytes.split_off(consumed.min(bytes.len()));
-                let connect = rewritten.unwrap_or_else(|| bytes.into());
+                let received = Zeroizing::new(bytes);
+                let connect = rewritten.unwrap_or(received);
                 Ok(Opened { connection, client, dialled, connect, early })
             }
             Err(_) => {
                 let mut output = Output::default();
                 let end = connection.close(Cause::BrokerUnreachable, &mut output);
                 let identity = connection.identity().clone();
-                Err(Setback::Connect { end, identity, client, reply: output.back })
+                Err(Setback::connect(end, identity, client, output.back))
             }
         }
     }
 }
 
-/// Authentication, then permission. Also gives the bytes that the CONNECT takes of `bytes`.
-async fn admit(live: &Live, bytes: &[u8], identity: Identity) -> Result<(Accepted, usize), (Refusal, Identity)> {
+/// A permitted CONNECT, and how its broker is to be called.
+struct Admitted {
+    accepted: Accepted,
+    /// Bytes of the CONNECT.
+    consumed: usize,
+    call: Call,
+}
+
+/// Authentication, then permission, then what the broker is to be shown.
+async fn admit(
+    live: &Live,
+    client: &Transport,
+    dialled: Option<SocketAddr>,
+    bytes: &[u8],
+    identity: Identity,
+) -> Result<Box<Admitted>, (Refusal, Identity)> {
     let terms = &live.terms;
     let asking = match enforce::open(bytes, terms) {
         enforce::Opening::Asking(asking) => asking,
@@ -239,18 +291,35 @@ async fn admit(live: &Live, bytes: &[u8], identity: Identity) -> Result<(Accepte
         Ok(authenticated) => authenticated,
         Err(Unproven { reason, rule }) => return Err((asking.refuse(reason, rule), known)),
     };
-    let at = at(ends);
-    match asking.admit(terms, identity.clone(), &Credentials::AsReceived, at) {
-        Ok(accepted) => Ok((accepted, asking.consumed)),
-        Err(refusal) => Err((refusal, identity)),
+    let (unix, far) = (unix_now(), &live.upstream.far);
+    let shown = far.credentials(&identity, asking.connect.version, unix);
+    let shown_until = shown.as_ref().ok().and_then(Shown::ends);
+    let at = at(unix, ends.into_iter().chain(shown_until).min());
+    let credentials = shown.as_ref().map_or(Credentials::AsReceived, Shown::credentials);
+    let accepted = match asking.admit(terms, identity.clone(), &credentials, at) {
+        Ok(accepted) => accepted,
+        Err(refusal) => return Err((refusal, identity)),
+    };
+    // A client that the policy refuses is told of that, and costs no more.
+    let call = match shown {
+        Ok(_) => far.call(&identity, client, dialled, live.deadlines.dial).await,
+        Err(withheld) => Err(withheld),
+    };
+    match call {
+        Ok(call) => Ok(Box::new(Admitted { accepted, consumed: asking.consumed, call })),
+        Err(Withheld { rule }) => Err((asking.refuse(Reason::BrokerCredentials, rule), identity)),
     }
 }
 
-/// Now, and when what ends at `ends`, in seconds since 1970, does.
-fn at(ends: Option<i64>) -> At {
-    let now = Instant::now();
+/// Seconds since 1970.
+fn unix_now() -> i64 {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let unix = i64::try_from(unix.as_secs()).unwrap_or(i64::MAX);
+    i64::try_from(unix.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Now, and when what ends at `ends`, in seconds since 1970, does.
+fn at(unix: i64, ends: Option<i64>) -> At {
+    let now = Instant::now();
     let left = |ends: i64| Duration::from_secs(u64::try_from(ends.saturating_sub(unix)).unwrap_or_default());
     At { now, unix, ends: ends.and_then(|ends| now.checked_add(left(ends))) }
 }
@@ -293,6 +362,10 @@ async fn shake_hands(client: &mut Transport, early: &mut Vec<u8>) -> Result<(), 
 /// Tells a client that it gets no relay, and closes.
 async fn refuse(setback: Setback, port: &Port, peer: SocketAddr, recorder: Recorder) {
     let (client, reply) = match setback {
+        Setback::Bound { reason } => {
+            recorder.not_accepted(peer, reason).await;
+            (None, Vec::new())
+        }
         Setback::Handshake { reason, client } => {
             recorder.handshake_failed(peer, reason).await;
             (client, Vec::new())

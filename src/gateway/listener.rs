@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Error;
 use super::connection::{self, Newcomer};
+use super::proxied;
 use super::shared::{Port, Shared, Words, drained};
 use super::socket;
 use crate::audit;
@@ -78,7 +79,8 @@ impl Listener {
         words: &Words,
         alive: &mpsc::Sender<()>,
     ) {
-        match self.port.door.enter(Some(peer.ip())) {
+        let is_itself = !proxied::may_tell(self.port.live.load().proxy_protocol.as_ref(), peer.ip());
+        match self.port.door.enter(is_itself.then(|| peer.ip())) {
             Ok(slot) => {
                 let newcomer = Newcomer { stream, peer, slot, alive: alive.clone() };
                 let (port, shared) = (Arc::clone(&self.port), Arc::clone(shared));

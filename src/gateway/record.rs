@@ -116,6 +116,13 @@ impl Recorder {
         self.sending.is_some() || !self.waiting.is_empty()
     }
 
+    /// A bound turned it away once its address was known: there never was an MQTT connection.
+    pub(super) async fn not_accepted(mut self, peer: SocketAddr, reason: &'static str) {
+        self.port.metrics.refused(reason);
+        self.offer(audit::not_accepted(&self.port.name, peer, reason, SystemTime::now()));
+        self.flush().await;
+    }
+
     /// A handshake failed: there never was an MQTT connection.
     pub(super) async fn handshake_failed(mut self, peer: SocketAddr, reason: &'static str) {
         self.port.metrics.handshake_failed(reason);

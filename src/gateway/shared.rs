@@ -15,6 +15,7 @@ use super::socket::TcpOptions;
 use super::upstream::Upstream;
 use super::websocket::Upgrade;
 use crate::audit::Sink;
+use crate::config::ProxyProtocol;
 use crate::enforce::Terms;
 use crate::metrics::{ListenerMetrics, Metrics};
 use crate::tls::verify::Guard;
@@ -48,6 +49,7 @@ pub(super) struct Live {
     pub(super) terms: Arc<Terms>,
     pub(super) tls: Option<PortTls>,
     pub(super) authenticator: Arc<Authenticator>,
+    pub(super) proxy_protocol: Option<ProxyProtocol>,
     pub(super) upgrade: Option<Upgrade>,
     pub(super) upstream: Arc<Upstream>,
     pub(super) tcp: TcpOptions,

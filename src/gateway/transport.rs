@@ -8,6 +8,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -107,6 +108,11 @@ impl Transport {
     /// The TLS session, if there is one.
     pub(super) fn tls(&self) -> Option<&Session> {
         self.tls.as_deref()
+    }
+
+    /// The address that the peer dialled.
+    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
     }
 
     /// Whether a TLS handshake is under way.

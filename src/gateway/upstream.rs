@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{timeout, timeout_at};
 
 use super::admin::Reachability;
+use super::far::{Call, Far};
 use super::socket::{self, TcpOptions};
 use super::transport::{Input, Transport, TransportError};
 use crate::metrics::{Open, ServerMetrics};
@@ -28,6 +30,7 @@ pub(super) struct Upstream {
     pub(super) name: Arc<str>,
     pub(super) servers: Vec<Server>,
     pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) far: Far,
     pub(super) tcp: TcpOptions,
     /// Where the last dial succeeded: the next begins there.
     pub(super) preferred: AtomicUsize,
@@ -121,7 +124,7 @@ impl Upstream {
     ///
     /// # Errors
     /// What the last server tried failed of.
-    pub(super) async fn dial(&self, within: Duration) -> Result<Dialled, DialError> {
+    pub(super) async fn dial(&self, within: Duration, call: &Call) -> Result<Dialled, DialError> {
         let deadline = Instant::now() + within;
         let first = self.preferred.load(Ordering::Relaxed);
         let mut failure = DialError::Timeout;
@@ -134,7 +137,7 @@ impl Upstream {
             }
             let left = u32::try_from(self.servers.len() - tried).unwrap_or(u32::MAX);
             let share = ((deadline - now) / left).max(SERVER_SHARE).min(deadline - now);
-            let outcome = timeout_at((now + share).into(), self.connect(server, now + share)).await;
+            let outcome = timeout_at((now + share).into(), self.connect(server, now + share, call)).await;
             match outcome.unwrap_or(Err(DialError::Timeout)) {
                 Ok(transport) => {
                     self.preferred.store(index, Ordering::Relaxed);
@@ -150,11 +153,13 @@ impl Upstream {
         Err(failure)
     }
 
-    async fn connect(&self, server: &Server, deadline: Instant) -> Result<Transport, DialError> {
+    async fn connect(&self, server: &Server, deadline: Instant, call: &Call) -> Result<Transport, DialError> {
         let addresses: Vec<_> = lookup_host(&server.address).await?.take(MAX_ADDRESSES).collect();
-        let stream = connect_any(&addresses, deadline).await?;
+        let mut stream = connect_any(&addresses, deadline).await?;
         socket::configure(&stream, &self.tcp)?;
-        let (Some(config), Some(name)) = (&self.tls, &server.name) else {
+        // The first bytes of a new socket have room for it: it goes in one segment.
+        stream.write_all(&call.header).await?;
+        let (Some(config), Some(name)) = (call.tls.as_ref().or(self.tls.as_ref()), &server.name) else {
             return Ok(Transport::new(stream, None, None));
         };
         let session = Session::client(Arc::clone(config), name.clone()).map_err(SessionError::from)?;

@@ -1,6 +1,6 @@
 //! The PROXY protocol: what a load balancer says of the client it forwards, before that client's first byte.
 //!
-//! Both ways: [`read`] what stands in front of a listener has to say, versions 1 and 2; [`write`](write()) version 2 for a
+//! Both ways: [`read`] what stands in front of a listener has to say, versions 1 and 2; [`write`](write()) them for a
 //! broker. Not here: who may say it, and what follows from it (`gateway`). Read [`Addresses`] first.
 //!
 //! Clauses are of the specification "The PROXY protocol, versions 1 & 2".
@@ -13,7 +13,7 @@ mod write;
 use std::net::SocketAddr;
 
 pub use read::{MAX_HEADER_BYTES, ProxyError, begins, read};
-pub use write::{MAX_WRITTEN_BYTES, TlsFacts, TooLong, write};
+pub use write::{MAX_WRITTEN_BYTES, TlsFacts, TooLong, write, write_v1};
 
 /// The two ends of the connection that a header speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -146,6 +146,9 @@ fn what_is_written_reads_back() {
             let expected = Header { addresses: Some(read_back.unwrap_or(ends)) };
             let out = written(&ends, tls);
             assert_eq!(read(&out), Ok(Some((expected, out.len()))));
+            let mut line = Vec::new();
+            write_v1(&ends, &mut line);
+            assert_eq!(read(&line), Ok(Some((expected, line.len()))));
         }
     }
     let out = written(&addresses("192.0.2.7:50000", "10.0.0.1:8883"), None);

@@ -1,4 +1,4 @@
-//! Headers of version 2, as they go out to a broker.
+//! Headers as they go out to a broker.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -47,7 +47,7 @@ pub struct TlsFacts<'a> {
 #[error("PROXY protocol header larger than {MAX_WRITTEN_BYTES} bytes")]
 pub struct TooLong;
 
-/// Appends a header to `out`. It must go out in one write: FlashMQ and Mosquitto want it in one piece.
+/// Appends a header of version 2 to `out`. It must go out in one write: FlashMQ and Mosquitto want it in one piece.
 ///
 /// # Errors
 /// With a Common Name of several hundred bytes; nothing is appended then. ALPN, server name and cipher suite are left out
@@ -71,6 +71,17 @@ pub fn write(addresses: &Addresses, tls: Option<&TlsFacts<'_>>, out: &mut Vec<u8
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(&body);
     Ok(())
+}
+
+/// Appends a header of version 1, which tells the addresses alone. It must go out in one write.
+pub fn write_v1(addresses: &Addresses, out: &mut Vec<u8>) {
+    let Addresses { source, destination } = addresses;
+    let (family, from, to) = match (source.ip().to_canonical(), destination.ip().to_canonical()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => ("TCP4", IpAddr::V4(from), IpAddr::V4(to)),
+        (from, to) => ("TCP6", as_ipv6(from).into(), as_ipv6(to).into()),
+    };
+    let line = format!("PROXY {family} {from} {to} {} {}\r\n", source.port(), destination.port());
+    out.extend_from_slice(line.as_bytes());
 }
 
 /// Both ends in one family: where they differ, in IPv6.

@@ -1,6 +1,6 @@
 //! The end that dials a broker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -18,6 +18,9 @@ use crate::config::BrokerTls;
 
 /// Brokers whose tickets are remembered.
 const REMEMBERED_BROKERS: usize = 64;
+
+/// Servers whose tickets are remembered for one identity.
+const REMEMBERED_SERVERS: usize = 4;
 
 /// TLS towards one broker, as the settings have it.
 #[derive(Clone, Debug, Default)]
@@ -134,4 +137,22 @@ impl ClientSettings {
         let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if added == 0 { Err(TlsError::NoSystemRoots) } else { Ok(Arc::new(roots)) }
     }
+}
+
+/// As `own`, but with this certificate for our own, and when that ends. Blocks.
+///
+/// # Errors
+/// The files can't be used.
+pub fn showing(
+    own: &ClientConfig,
+    certificate: &Path,
+    key: &Path,
+    now: Moment,
+) -> Result<(ClientConfig, Moment), TlsError> {
+    let shown = files::own(own.crypto_provider(), certificate, key, now, &mut Vec::new())?;
+    let mut config = own.clone();
+    config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(shown.key));
+    // INVARIANT: no two identities share sessions: one that is resumed stands for the certificate that it began with.
+    config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(REMEMBERED_SERVERS)));
+    Ok((config, shown.expiry.at))
 }
