@@ -4,6 +4,7 @@
 
 mod check;
 mod log;
+mod passwd;
 mod pki;
 mod run;
 
@@ -29,7 +30,7 @@ Begin with `tidegate check -c gateway.toml`, then `tidegate run` the same.";
 const AFTER: &str = "\
 Exit codes:
   0  done
-  1  the answer is no: the settings have problems
+  1  the answer is no: the settings have problems, the password is wrong
   2  wrong usage
   3  could not do it: no settings file, an address that is taken
 
@@ -57,6 +58,9 @@ enum Command {
     /// Make a CA, certificates and revocation lists for trying and testing
     #[command(long_about = pki::ABOUT)]
     Pki(pki::Arguments),
+    /// Add, replace, delete or verify an entry of a password file
+    #[command(long_about = passwd::ABOUT)]
+    Passwd(passwd::Arguments),
 }
 
 /// Where the settings are.
@@ -105,6 +109,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Pki(arguments) => pki::pki(&arguments),
+        Command::Passwd(arguments) => passwd::passwd(&arguments),
     }
     .into()
 }
