@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 use zeroize::Zeroizing;
 
 use super::admission::Slot;
-use super::authenticate::{Authenticated, Unproven};
+use super::authenticate::{Authenticated, Means, Proof};
 use super::buffered::Buffered;
 use super::far::{Call, Shown, Withheld};
 use super::proxied;
@@ -50,6 +50,7 @@ struct Opened {
     connect: Zeroizing<Vec<u8>>,
     /// What the client sent behind its CONNECT.
     early: Vec<u8>,
+    proof: Proof,
 }
 
 /// Why a client got no relay, and what it is still told.
@@ -110,6 +111,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
     let mut buffered = Buffered::new(Arc::clone(&shared.buffered));
     let opening = Opening {
         name: &port.name,
+        means: Means { metrics: &port.metrics },
         live: &live,
         recorder: &mut recorder,
         buffered: &mut buffered,
@@ -123,7 +125,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
         opened = opening.run(stream) => opened,
         _ = drained(&mut words) => Err(Setback::Drain),
     };
-    let Opened { connection, client, dialled, connect, early } = match opened {
+    let Opened { connection, client, dialled, connect, early, proof } = match opened {
         Ok(opened) => opened,
         Err(setback) => {
             refuse(setback, &port, peer, recorder).await;
@@ -131,6 +133,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
         }
     };
     let mut relay = Box::new(Relay::new(connection, client, dialled, early, recorder, buffered));
+    relay.proof = proof;
     match relay.send_connect(&connect).await {
         Ok(()) => Some(Relaying { relay, words, stay }),
         Err(end) => {
@@ -161,6 +164,7 @@ impl Relaying {
 /// The steps from accept to a broker that waits for CONNECT.
 struct Opening<'o> {
     name: &'o Arc<str>,
+    means: Means<'o>,
     live: &'o Live,
     recorder: &'o mut Recorder,
     buffered: &'o mut Buffered,
@@ -235,7 +239,8 @@ impl Opening<'_> {
         if let Err(end) = timeout_at(deadline.into(), awaited).await.unwrap_or(late) {
             return Err(Setback::connect(end, identity, client, Vec::new()));
         }
-        let Admitted { accepted, consumed, call } = match admit(self.live, &client, dialled, &bytes, identity).await {
+        let admitted = admit(self.live, &self.means, &client, dialled, &bytes, identity).await;
+        let Admitted { accepted, consumed, call, proof } = match admitted {
             Ok(admitted) => *admitted,
             Err((Refusal { reply, end }, identity)) => return Err(Setback::connect(end, identity, client, reply)),
         };
@@ -249,7 +254,7 @@ impl Opening<'_> {
                 let early = bytes.split_off(consumed.min(bytes.len()));
                 let received = Zeroizing::new(bytes);
                 let connect = rewritten.unwrap_or(received);
-                Ok(Opened { connection, client, dialled, connect, early })
+                Ok(Opened { connection, client, dialled, connect, early, proof })
             }
             Err(_) => {
                 let mut output = Output::default();
@@ -267,11 +272,13 @@ struct Admitted {
     /// Bytes of the CONNECT.
     consumed: usize,
     call: Call,
+    proof: Proof,
 }
 
 /// Authentication, then permission, then what the broker is to be shown.
 async fn admit(
     live: &Live,
+    means: &Means<'_>,
     client: &Transport,
     dialled: Option<SocketAddr>,
     bytes: &[u8],
@@ -286,10 +293,10 @@ async fn admit(
             return Err((Refusal { reply: Vec::new(), end }, identity));
         }
     };
-    let known = identity.clone();
-    let Authenticated { identity, ends } = match live.authenticator.authenticate(&asking, identity).await {
+    let authenticated = live.authenticator.authenticate(&asking, identity, means).await;
+    let Authenticated { identity, ends, proof } = match authenticated {
         Ok(authenticated) => authenticated,
-        Err(Unproven { reason, rule }) => return Err((asking.refuse(reason, rule), known)),
+        Err(stranger) => return Err((asking.refuse(stranger.why.reason, stranger.why.rule), stranger.identity)),
     };
     let (unix, far) = (unix_now(), &live.upstream.far);
     let shown = far.credentials(&identity, asking.connect.version, unix);
@@ -306,7 +313,7 @@ async fn admit(
         Err(withheld) => Err(withheld),
     };
     match call {
-        Ok(call) => Ok(Box::new(Admitted { accepted, consumed: asking.consumed, call })),
+        Ok(call) => Ok(Box::new(Admitted { accepted, consumed: asking.consumed, call, proof })),
         Err(Withheld { rule }) => Err((asking.refuse(Reason::BrokerCredentials, rule), identity)),
     }
 }

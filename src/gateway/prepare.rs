@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 use rustls::pki_types::ServerName;
 
-use super::authenticate::Authenticator;
-use crate::config::{Broker, Listener, Problem, Settings, Severity};
+use super::authenticate::{Authenticator, FileProblem};
+use crate::config::{Authentication, Broker, Listener, Problem, Settings, Severity};
 use crate::tls::client::{Client, ClientSettings};
 use crate::tls::error::{TlsError, Warning};
 use crate::tls::server::{Server, ServerSettings};
@@ -46,7 +46,7 @@ pub fn prepare(settings: &Settings, now: SystemTime) -> Result<Prepared, Vec<Pro
     let mut prepared = Prepared { listeners: HashMap::new(), brokers: HashMap::new(), warnings: Vec::new() };
     for listener in &settings.listeners {
         found.owner = format!("listener `{}`", listener.name);
-        if let Some(ready) = prepare_listener(listener, now, &mut found) {
+        if let Some(ready) = prepare_listener(listener, &settings.authentication, now, &mut found) {
             prepared.listeners.insert(Arc::clone(&listener.name), ready);
         }
     }
@@ -63,7 +63,12 @@ pub fn prepare(settings: &Settings, now: SystemTime) -> Result<Prepared, Vec<Pro
     Ok(prepared)
 }
 
-fn prepare_listener(listener: &Listener, now: SystemTime, found: &mut Found<'_>) -> Option<PreparedListener> {
+fn prepare_listener(
+    listener: &Listener,
+    authentication: &Authentication,
+    now: SystemTime,
+    found: &mut Found<'_>,
+) -> Option<PreparedListener> {
     let tls = match &listener.tls {
         None => None,
         Some(tls) => {
@@ -72,7 +77,10 @@ fn prepare_listener(listener: &Listener, now: SystemTime, found: &mut Found<'_>)
             Some(server)
         }
     };
-    Some(PreparedListener { tls, authenticator: Arc::new(Authenticator) })
+    let authenticator = Authenticator::build(listener, authentication);
+    let (authenticator, warnings) = authenticator.map_err(|errors| found.files(Severity::Error, &errors)).ok()?;
+    found.files(Severity::Warning, &warnings);
+    Some(PreparedListener { tls, authenticator: Arc::new(authenticator) })
 }
 
 fn prepare_broker(broker: &Broker, now: SystemTime, found: &mut Found<'_>) -> Option<PreparedBroker> {
@@ -102,6 +110,12 @@ impl Found<'_> {
     fn warnings(&mut self, warnings: &[Warning]) {
         for warning in warnings {
             self.report(Severity::Warning, warning.to_string(), warning.file());
+        }
+    }
+
+    fn files(&mut self, severity: Severity, problems: &[FileProblem]) {
+        for problem in problems {
+            self.report(severity, problem.to_string(), problem.file.as_deref());
         }
     }
 

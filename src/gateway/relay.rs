@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep};
 
+use super::authenticate::Proof;
 use super::buffered::Buffered;
 use super::connection::GOODBYE;
 use super::record::Recorder;
@@ -38,6 +39,8 @@ pub(super) struct Relay {
     buffered: Buffered,
     /// Counted as open at the server until the end.
     _open_upstream: Open,
+    /// What proves who the client is.
+    pub(super) proof: Proof,
     timer: Pin<Box<Sleep>>,
     /// Once set, the connection ends as soon as it is quiet, and at this time at the latest.
     drain_until: Option<Instant>,
@@ -89,6 +92,7 @@ impl Relay {
             _open_upstream: dialled.open,
             recorder,
             buffered,
+            proof: Proof::default(),
             timer: Box::pin(sleep(UNSET)),
             drain_until: None,
         }

@@ -63,6 +63,8 @@ pub(super) const RESUMED: [&str; 2] = ["false", "true"];
 pub(super) const RELOAD_OUTCOMES: [&str; 2] = ["applied", "refused"];
 pub(super) const REJUDGED_OUTCOMES: [&str; 2] = ["kept", "ended"];
 
+pub(super) const METHODS: [&str; 7] = ["unproven", "certificate", "password", "token", "address", "http", "anonymous"];
+
 const BLAMES: [&str; 3] = ["client", "broker", "gateway"];
 
 const LISTENER: Label = Label { name: "listener", values: Values::Setting("name of a listener") };
@@ -118,6 +120,15 @@ pub(super) const CONNECTIONS_ENDED: Family = counter(
 );
 pub(super) const CONNECTS: Family =
     counter("tidegate_connects_total", &[LISTENER, VERSION], "CONNECT packets permitted, by protocol version.");
+pub(super) const AUTHENTICATIONS: Family = counter(
+    "tidegate_authentications_total",
+    &[
+        LISTENER,
+        closed("method", &METHODS),
+        program("outcome", "`accepted`, or the rule that refused, as audit.md has it"),
+    ],
+    "Clients that were asked to prove who they are, by what decided; `unproven` where they showed nothing.",
+);
 pub(super) const ACCEPT_ERRORS: Family = counter(
     "tidegate_accept_errors_total",
     &[LISTENER, closed("kind", &AcceptError::LABELS)],
@@ -240,7 +251,7 @@ pub(super) const PROCESS_MAX_FDS: Family = gauge("process_max_fds", &[], "Limit 
 pub(super) const PROCESS_THREADS: Family = gauge("process_threads", &[], "Threads of the process (Linux).");
 
 /// Every family, in the order of the reference.
-pub(super) const ALL: [&Family; 39] = [
+pub(super) const ALL: [&Family; 40] = [
     &CONNECTIONS_OPEN,
     &CONNECTIONS_HALF_OPEN,
     &CONNECTIONS,
@@ -248,6 +259,7 @@ pub(super) const ALL: [&Family; 39] = [
     &CONNECTIONS_REFUSED,
     &CONNECTIONS_ENDED,
     &ACCEPT_ERRORS,
+    &AUTHENTICATIONS,
     &TLS_HANDSHAKES,
     &TLS_HANDSHAKE_FAILURES,
     &TLS_HANDSHAKE_SECONDS,

@@ -102,6 +102,11 @@ impl ListenerMetrics {
         }
     }
 
+    /// A client was asked who it is; `method` is what decided, `outcome` what came of it.
+    pub fn authenticated(&self, method: &'static str, outcome: &'static str) {
+        add(&self.families.authentications, &[&self.name, method, outcome]);
+    }
+
     /// A call of accept failed.
     pub fn accept_failed(&self, error: &std::io::Error) -> AcceptError {
         let kind = AcceptError::of(error);
@@ -159,6 +164,7 @@ pub(super) struct ListenerFamilies {
     handshake_failures: IntCounterVec,
     handshake_seconds: HistogramVec,
     stale_lists: IntGaugeVec,
+    authentications: IntCounterVec,
 }
 
 impl ListenerFamilies {
@@ -175,6 +181,7 @@ impl ListenerFamilies {
             handshake_failures: counters(registry, &family::TLS_HANDSHAKE_FAILURES)?,
             handshake_seconds: histogram(registry, &family::TLS_HANDSHAKE_SECONDS)?,
             stale_lists: gauges(registry, &family::REVOCATION_LISTS_STALE)?,
+            authentications: counters(registry, &family::AUTHENTICATIONS)?,
         })
     }
 

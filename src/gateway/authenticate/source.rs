@@ -1,0 +1,129 @@
+//! One identity source: what it makes of a client.
+
+use super::files::FileProblem;
+use super::{Ground, Unproven, address, certificate};
+use crate::config::{AddressSettings, CertificateName, IdentitySource};
+use crate::enforce::Asking;
+use crate::identity::{Identity, Method};
+use crate::mqtt::connect::Connect;
+
+/// A client that is to be known.
+#[derive(Clone, Copy)]
+pub(super) struct Client<'c> {
+    pub(super) connect: &'c Connect<'c>,
+    /// What is known of it, CONNECT included.
+    pub(super) identity: &'c Identity,
+}
+
+/// What a source makes of a client.
+pub(super) enum Found {
+    /// The client shows nothing to it.
+    Nothing,
+    /// The client shows something that this source does not take, and another may: a password that is no token.
+    Foreign(Unproven),
+    /// The client shows something, and it holds or does not.
+    Decided(Result<Proven, Unproven>),
+}
+
+/// What is proven.
+#[derive(Debug)]
+pub(super) struct Proven {
+    pub(super) name: Option<Box<str>>,
+    pub(super) claims: Vec<(Box<str>, Box<str>)>,
+    pub(super) ends: Option<i64>,
+    pub(super) grounds: Vec<Ground>,
+}
+
+impl Proven {
+    pub(super) fn new(name: Option<Box<str>>, ground: Ground) -> Self {
+        Self { name, claims: Vec::new(), ends: None, grounds: vec![ground] }
+    }
+
+    /// Adds what another source proves; the name stays.
+    pub(super) fn join(&mut self, other: Self) {
+        self.claims.extend(other.claims);
+        self.ends = self.ends.into_iter().chain(other.ends).min();
+        self.grounds.extend(other.grounds);
+    }
+}
+
+/// One identity source.
+pub(super) enum Source {
+    Certificate(CertificateName),
+    Address(AddressSettings),
+    Anonymous,
+}
+
+impl Source {
+    /// Reads the files that it needs.
+    ///
+    /// # Errors
+    /// Every problem of them.
+    pub(super) fn build(settings: &IdentitySource, _warnings: &mut Vec<FileProblem>) -> Result<Self, Vec<FileProblem>> {
+        match settings {
+            IdentitySource::Certificate(name) => Ok(Self::Certificate(name.clone())),
+            IdentitySource::Address(settings) => Ok(Self::Address(settings.clone())),
+            IdentitySource::Anonymous => Ok(Self::Anonymous),
+            IdentitySource::Password(_) | IdentitySource::Token(_) | IdentitySource::Http(_) => {
+                Err(vec![FileProblem { file: None, message: "this identity source is not built yet".to_owned() }])
+            }
+        }
+    }
+
+    pub(super) fn method(&self) -> Method {
+        match self {
+            Self::Certificate(_) => Method::Certificate,
+            Self::Address(_) => Method::Address,
+            Self::Anonymous => Method::Anonymous,
+        }
+    }
+
+    /// Whether it is for user names and passwords that are no tokens, too.
+    pub(super) fn wants_secret(&self) -> bool {
+        match self {
+            Self::Certificate(_) | Self::Address(_) | Self::Anonymous => false,
+        }
+    }
+
+    /// Whether the user name of the CONNECT is what proves the client: nobody may see it then.
+    pub(super) fn has_secret_name(&self, _asking: &Asking<'_>) -> bool {
+        match self {
+            Self::Certificate(_) | Self::Address(_) | Self::Anonymous => false,
+        }
+    }
+
+    /// Looks at what the client shows.
+    #[expect(clippy::unused_async, reason = "passwords and services are waited for")]
+    pub(super) async fn find(&self, client: &Client<'_>) -> Found {
+        match self {
+            Self::Certificate(name) => certificate::find(name, client.identity),
+            Self::Address(settings) => address::find(settings, client.identity),
+            Self::Anonymous => Found::Decided(Ok(Proven::new(None, Ground::Anonymous))),
+        }
+    }
+
+    /// Whether the client would be judged by this source, as far as can be told once its CONNECT is gone.
+    pub(super) fn would_decide(&self, identity: &Identity) -> bool {
+        match self {
+            Self::Certificate(_) => identity.certificate.is_some(),
+            Self::Address(settings) => address::is_trusted(settings, identity),
+            Self::Anonymous => true,
+        }
+    }
+
+    /// Whether this source would prove that name still, or, where it does not name, hold for the client at all.
+    pub(super) fn supports(&self, ground: Ground, identity: &Identity, names: bool) -> bool {
+        let is_name = |name: Option<&str>| !names || name == identity.name.as_deref();
+        match (self, ground) {
+            (Self::Certificate(settings), Ground::Certificate) => {
+                certificate::name(settings, identity).is_some_and(|name| is_name(Some(&name)))
+            }
+            (Self::Address(settings), Ground::Address) => {
+                let found = address::find(settings, identity);
+                matches!(found, Found::Decided(Ok(proven)) if is_name(proven.name.as_deref()))
+            }
+            (Self::Anonymous, Ground::Anonymous) => is_name(None),
+            (Self::Certificate(_) | Self::Address(_) | Self::Anonymous, _) => false,
+        }
+    }
+}
