@@ -54,7 +54,8 @@ impl Gateway {
         let buffered = Arc::new(BufferedTotal::new(settings.limits.max_buffered_total_bytes));
         show_readings(&metrics, &audit, &buffered)?;
 
-        let shared = Arc::new(Shared { metrics, audit, buffered, last_number: AtomicU64::new(0) });
+        let shared =
+            Arc::new(Shared { metrics, audit, buffered, last_number: AtomicU64::new(0), census: Arc::default() });
         let process = Arc::new(Process::new(settings.limits.max_connections, settings.limits.max_half_open));
         let mut ports = Vec::new();
         for (listener, live) in lives(settings, prepared, &shared.metrics, &health)? {

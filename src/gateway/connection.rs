@@ -16,13 +16,13 @@ use super::far::{Call, Shown, Withheld};
 use super::proxied;
 use super::record::Recorder;
 use super::relay::{Ended, Relay};
-use super::shared::{Live, Port, Shared, Words, drained};
+use super::shared::{Live, Port, Shared, Words, at, drained, unix_now};
 use super::transport::{Input, Transport};
 use super::upstream::Dialled;
 use super::websocket::WebSocket;
 use crate::enforce::end::{Blame, Cause, End};
 use crate::enforce::output::Output;
-use crate::enforce::{self, Accepted, At, Connection, Credentials, Refusal, Terms};
+use crate::enforce::{self, Accepted, Connection, Credentials, Refusal, Terms};
 use crate::identity::{Certificate, Identity};
 use crate::metrics::Open;
 use crate::policy::Reason;
@@ -132,7 +132,8 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
             return None;
         }
     };
-    let mut relay = Box::new(Relay::new(connection, client, dialled, early, recorder, buffered));
+    let member = shared.census.join();
+    let mut relay = Box::new(Relay::new(connection, client, dialled, early, recorder, buffered, member));
     relay.proof = proof;
     match relay.send_connect(&connect).await {
         Ok(()) => Some(Relaying { relay, words, stay }),
@@ -145,6 +146,8 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
 
 impl Relaying {
     async fn run(mut self) {
+        // What was put in force while it opened is not told again.
+        self.relay.catch_up();
         let end = loop {
             tokio::select! {
                 biased;
@@ -153,6 +156,7 @@ impl Relaying {
                     if let Some(deadline) = self.words.borrow_and_update().drain {
                         self.relay.drain(deadline);
                     }
+                    self.relay.judge_again();
                 }
             }
         };
@@ -301,7 +305,7 @@ async fn admit(
     let (unix, far) = (unix_now(), &live.upstream.far);
     let shown = far.credentials(&identity, asking.connect.version, unix);
     let shown_until = shown.as_ref().ok().and_then(Shown::ends);
-    let at = at(unix, ends.into_iter().chain(shown_until).min());
+    let at = at(unix, ends.into_iter().chain(shown_until).chain(certificate_end(live, client)).min());
     let credentials = shown.as_ref().map_or(Credentials::AsReceived, Shown::credentials);
     let accepted = match asking.admit(terms, identity.clone(), &credentials, at) {
         Ok(accepted) => accepted,
@@ -318,17 +322,10 @@ async fn admit(
     }
 }
 
-/// Seconds since 1970.
-fn unix_now() -> i64 {
-    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(unix.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// Now, and when what ends at `ends`, in seconds since 1970, does.
-fn at(unix: i64, ends: Option<i64>) -> At {
-    let now = Instant::now();
-    let left = |ends: i64| Duration::from_secs(u64::try_from(ends.saturating_sub(unix)).unwrap_or_default());
-    At { now, unix, ends: ends.and_then(|ends| now.checked_add(left(ends))) }
+/// When the client's certificate, or the CA's above it, ends, in seconds since 1970.
+fn certificate_end(live: &Live, client: &Transport) -> Option<i64> {
+    let guard = &live.tls.as_ref()?.guard;
+    guard.end(client.tls()?.peer_certificates()).map(|end| end.0)
 }
 
 /// Reads until there is a whole CONNECT, or what can't be one.

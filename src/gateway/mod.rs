@@ -8,6 +8,7 @@ mod admission;
 mod authenticate;
 mod buffered;
 mod build;
+mod census;
 mod connection;
 mod far;
 mod listener;

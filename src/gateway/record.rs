@@ -54,6 +54,16 @@ impl Recorder {
         &self.live
     }
 
+    /// The listener that it came by.
+    pub(super) fn port(&self) -> &Port {
+        &self.port
+    }
+
+    /// The connection lives by something else from now on.
+    pub(super) fn adopt(&mut self, live: Arc<Live>) {
+        self.live = live;
+    }
+
     /// The handshake is through.
     pub(super) fn shaken(&self, tls: Option<&Session>) {
         if let Some(session) = tls {

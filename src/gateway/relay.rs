@@ -5,24 +5,30 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep};
 
 use super::authenticate::Proof;
 use super::buffered::Buffered;
+use super::census::Member;
 use super::connection::GOODBYE;
 use super::record::Recorder;
 use super::scratch::{self, IoScratch, Scratch};
+use super::shared::{Live, at, unix_now};
 use super::transport::{Input, Transport, TransportError};
 use super::upstream::Dialled;
-use crate::enforce::Connection;
 use crate::enforce::end::{Cause, End};
 use crate::enforce::output::Segment;
+use crate::enforce::{Connection, Text};
 use crate::metrics::Open;
 use crate::mqtt::Direction;
+use crate::policy::Reason;
+use crate::tls::failure::HandshakeFailure;
+use crate::tls::session::Session;
 
 /// Answers that may wait for a peer that sends without reading; then it is not read either.
 const MAX_WAITING_ANSWERS: usize = 16 * 1024;
@@ -44,6 +50,9 @@ pub(super) struct Relay {
     timer: Pin<Box<Sleep>>,
     /// Once set, the connection ends as soon as it is quiet, and at this time at the latest.
     drain_until: Option<Instant>,
+    member: Member,
+    /// It is to be judged again.
+    is_due: bool,
 }
 
 /// One peer.
@@ -84,6 +93,7 @@ impl Relay {
         early: Vec<u8>,
         recorder: Recorder,
         buffered: Buffered,
+        member: Member,
     ) -> Self {
         Self {
             connection,
@@ -95,6 +105,8 @@ impl Relay {
             proof: Proof::default(),
             timer: Box::pin(sleep(UNSET)),
             drain_until: None,
+            member,
+            is_due: false,
         }
     }
 
@@ -121,6 +133,49 @@ impl Relay {
         self.drain_until = Some(deadline);
     }
 
+    /// Has the connection judged by what is in force now, if that is not what it lives by.
+    pub(super) fn catch_up(&mut self) {
+        self.is_due |= !Arc::ptr_eq(&self.recorder.port().live.load(), self.recorder.live());
+    }
+
+    /// Has the connection judged by what is in force now, before anything else.
+    pub(super) fn judge_again(&mut self) {
+        self.is_due = true;
+    }
+
+    /// Judges its certificate, then what else proves who it is, and then what it may do.
+    fn adopt(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), End> {
+        let live = self.recorder.port().live.load_full();
+        let refused = self.certificate_refused(&live);
+        self.recorder.adopt(Arc::clone(&live));
+        if let Some((cause, why)) = refused {
+            return Err(End { rule: Some(Text::new(why)), ..self.close(cause, cx, scratch) });
+        }
+        if !live.authenticator.still_holds(&self.proof, self.connection.identity()) {
+            return Err(self.close(Cause::CredentialsRevoked, cx, scratch));
+        }
+        scratch.output.clear();
+        let judged = self.connection.adopt(at(unix_now(), None), &live.terms, &mut scratch.output);
+        self.answer_client(cx, scratch);
+        judged
+    }
+
+    /// Why the client's certificate, or that there is none, is not good any more.
+    fn certificate_refused(&self, live: &Live) -> Option<(Cause, &'static str)> {
+        let guard = &live.tls.as_ref()?.guard;
+        let before = self.recorder.live().tls.as_ref().map(|tls| &*tls.guard);
+        let chain = self.client.transport.tls().and_then(Session::peer_certificates);
+        let failure = guard.judge_again(before, chain, SystemTime::now()).err()?;
+        let cause = if failure == HandshakeFailure::Expired {
+            Cause::Expired
+        } else if failure == HandshakeFailure::NoCertificate {
+            Cause::Refused(Reason::Unidentified)
+        } else {
+            Cause::CertificateRevoked
+        };
+        Some((cause, failure.label()))
+    }
+
     /// Takes it apart, to close both sides.
     pub(super) fn into_ended(self) -> Ended {
         let write_deadline = self.write_deadline();
@@ -134,6 +189,13 @@ impl Relay {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<End> {
+        if std::mem::take(&mut self.is_due) {
+            let judged = self.adopt(cx, scratch);
+            self.member.judged(judged.is_ok());
+            if let Err(end) = judged {
+                return Poll::Ready(end);
+            }
+        }
         loop {
             let now = Instant::now();
             if let Err(end) = self.relay(cx, scratch, now) {

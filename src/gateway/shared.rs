@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -11,12 +11,13 @@ use tokio::sync::watch;
 use super::admission::Door;
 use super::authenticate::Authenticator;
 use super::buffered::BufferedTotal;
+use super::census::Census;
 use super::socket::TcpOptions;
 use super::upstream::Upstream;
 use super::websocket::Upgrade;
 use crate::audit::Sink;
 use crate::config::ProxyProtocol;
-use crate::enforce::Terms;
+use crate::enforce::{At, Terms};
 use crate::metrics::{ListenerMetrics, Metrics};
 use crate::tls::verify::Guard;
 
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     pub(super) audit: Sink,
     pub(super) buffered: Arc<BufferedTotal>,
     pub(super) last_number: AtomicU64,
+    pub(super) census: Arc<Census>,
 }
 
 impl Shared {
@@ -80,8 +82,8 @@ pub(super) struct Deadlines {
 pub(super) struct Word {
     /// It drains: once set, connections end when they are quiet, and at that time at the latest.
     pub(super) drain: Option<Instant>,
-    /// How often [`Port::live`] has been replaced.
-    pub(super) generation: u64,
+    /// The round of judgement that connections are in: a new one after each reload.
+    pub(super) round: u64,
 }
 
 /// Hears what the gateway says.
@@ -94,4 +96,17 @@ pub(super) async fn drained(words: &mut Words) -> Option<Instant> {
         Some(drain) => drain,
         None => std::future::pending().await,
     }
+}
+
+/// Seconds since 1970.
+pub(super) fn unix_now() -> i64 {
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(unix.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Now, and when what ends at `ends`, in seconds since 1970, does.
+pub(super) fn at(unix: i64, ends: Option<i64>) -> At {
+    let now = Instant::now();
+    let left = |ends: i64| Duration::from_secs(u64::try_from(ends.saturating_sub(unix)).unwrap_or_default());
+    At { now, unix, ends: ends.and_then(|ends| now.checked_add(left(ends))) }
 }

@@ -122,8 +122,9 @@ impl ServerSettings {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let config = self.config(provider, resolver, &trust).map_err(|error| vec![error])?;
-        let guard = Arc::new(Guard::new(&trust, self.clients == ClientCertificates::Required));
+        let verifier = self.verifier(&provider, &trust).map_err(|error| vec![error])?;
+        let config = self.config(provider, resolver, verifier.clone()).map_err(|error| vec![error])?;
+        let guard = Arc::new(Guard::new(&trust, self.clients == ClientCertificates::Required, verifier));
         Ok(Server { config: Arc::new(config), guard, warnings, expiries })
     }
 
@@ -189,12 +190,11 @@ impl ServerSettings {
         &self,
         provider: Arc<CryptoProvider>,
         resolver: Resolver,
-        trust: &Trust,
+        verifier: Option<Arc<dyn ClientCertVerifier>>,
     ) -> Result<ServerConfig, TlsError> {
-        let verifier = self.verifier(&provider, trust)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(self.min_version.versions())?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
             .with_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = self.alpn.iter().map(|name| name.clone().into_bytes()).collect();
         // INVARIANT: no early data: it can be replayed.
@@ -210,9 +210,14 @@ impl ServerSettings {
         Ok(config)
     }
 
-    fn verifier(&self, provider: &Arc<CryptoProvider>, trust: &Trust) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    /// None where no certificate is asked for.
+    fn verifier(
+        &self,
+        provider: &Arc<CryptoProvider>,
+        trust: &Trust,
+    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
         if self.clients == ClientCertificates::None {
-            return Ok(WebPkiClientVerifier::no_client_auth());
+            return Ok(None);
         }
         let roots: Arc<RootCertStore> = Arc::clone(&trust.roots);
         // INVARIANT: unknown status is refused, through the whole chain (both rustls' default); an expired list too, unless
@@ -225,7 +230,7 @@ impl ServerSettings {
         if self.clients == ClientCertificates::Optional {
             builder = builder.allow_unauthenticated();
         }
-        builder.build().map_err(|_| TlsError::NoClientCa)
+        Ok(Some(builder.build().map_err(|_| TlsError::NoClientCa)?))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{self, Digest};
 use rustls::RootCertStore;
 use rustls::client::VerifierBuilderError;
 use rustls::crypto::CryptoProvider;
@@ -83,6 +84,23 @@ impl Trust {
         let anchors = self.anchors.iter().map(|ca| ca.expiry(&self.bundle));
         let lists = self.revocations.iter();
         anchors.chain(lists.map(|list| Expiry::list(list.file.clone(), list.next_update, self.revocation)))
+    }
+
+    /// SHA-256 of all that a certificate is held against.
+    pub(super) fn digest(&self) -> Digest {
+        let mut digest = digest::Context::new(&digest::SHA256);
+        let mut add = |bytes: &[u8]| {
+            digest.update(&bytes.len().to_be_bytes());
+            digest.update(bytes);
+        };
+        for anchor in &self.anchors {
+            add(&anchor.subject);
+            add(&anchor.public_key);
+            add(&anchor.not_after.0.to_be_bytes());
+        }
+        add(&[u8::from(self.revocation.on_stale == OnStale::Deny)]);
+        self.lists().for_each(|list| add(list));
+        digest.finish()
     }
 
     /// Read the lists of `files` and hold them against the CAs.

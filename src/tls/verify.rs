@@ -4,9 +4,12 @@
 //! ticket as it was: time has passed and lists may have changed since.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::pki_types::CertificateDer;
+use aws_lc_rs::digest::Digest;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::error::Moment;
@@ -70,6 +73,10 @@ impl From<Refused> for HandshakeFailure {
 #[derive(Debug)]
 pub struct Guard {
     required: bool,
+    /// rustls' own judgement; none where no certificate is asked for.
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+    /// SHA-256 of all that a certificate is held against.
+    trust: Digest,
     /// By the DER of the CA's distinguished name: when the last of that name ends.
     anchors: HashMap<Box<[u8]>, Moment>,
     /// By the DER of the issuer's distinguished name.
@@ -84,7 +91,7 @@ struct List {
 }
 
 impl Guard {
-    pub(super) fn new(trust: &Trust, required: bool) -> Self {
+    pub(super) fn new(trust: &Trust, required: bool, verifier: Option<Arc<dyn ClientCertVerifier>>) -> Self {
         let mut anchors = HashMap::new();
         for anchor in &trust.anchors {
             let last = anchors.entry(anchor.subject.clone()).or_insert(anchor.not_after);
@@ -98,7 +105,8 @@ impl Guard {
             known.next_update = known.next_update.max(list.next_update);
             known.serials.extend(list.serials.iter().cloned());
         }
-        Self { required, anchors, lists, on_stale: trust.revocation.on_stale }
+        let on_stale = trust.revocation.on_stale;
+        Self { required, verifier, trust: trust.digest(), anchors, lists, on_stale }
     }
 
     /// Judge what [`Session::peer_certificates`](super::session::Session::peer_certificates) gives, after the handshake
@@ -116,6 +124,43 @@ impl Guard {
         self.require_list(&leaf, now)?;
         self.judge_above(leaf.tbs_certificate.issuer.as_raw(), above, now)?;
         names::identity(&leaf).ok_or(Refused::Malformed).map(Some)
+    }
+
+    /// Judge, for a connection that lives on, what [`Guard::admit`] judged when it began, by the guard of `before`. Where
+    /// other CAs or lists are trusted since, that is the chain with its signatures too.
+    ///
+    /// # Errors
+    /// The client must go.
+    pub fn judge_again(
+        &self,
+        before: Option<&Self>,
+        chain: Option<&[CertificateDer<'_>]>,
+        now: SystemTime,
+    ) -> Result<(), HandshakeFailure> {
+        let Some(verifier) = &self.verifier else { return Ok(()) };
+        let is_as_before = before.is_some_and(|before| before.trust.as_ref() == self.trust.as_ref());
+        if let Some((leaf, above)) = chain.and_then(<[_]>::split_first).filter(|_| !is_as_before) {
+            let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let verified = verifier.verify_client_cert(leaf, above, UnixTime::since_unix_epoch(since_1970));
+            verified.map_err(|error| HandshakeFailure::from(&error))?;
+        }
+        self.admit(chain, now).map(drop).map_err(HandshakeFailure::from)
+    }
+
+    /// When the first certificate of the chain ends that it needs, that of its CA included.
+    pub fn end(&self, chain: Option<&[CertificateDer<'_>]>) -> Option<Moment> {
+        let (leaf, above) = chain?.split_first()?;
+        let leaf = decode(leaf).ok()?;
+        let mut first = Moment(leaf.validity().not_after.timestamp());
+        let mut issuer = leaf.tbs_certificate.issuer.as_raw();
+        for der in above {
+            let Ok(certificate) = decode(der) else { continue };
+            if certificate.tbs_certificate.subject.as_raw() == issuer && !self.anchors.contains_key(issuer) {
+                first = first.min(Moment(certificate.validity().not_after.timestamp()));
+                issuer = certificate.tbs_certificate.issuer.as_raw();
+            }
+        }
+        Some(self.anchors.get(issuer).map_or(first, |anchor| first.min(*anchor)))
     }
 
     /// Judge the CAs between the certificate whose issuer is `issuer` and a trusted one, and that one.

@@ -125,7 +125,6 @@ impl Authenticator {
 
     /// Whether what once proved who a client is still does, after settings or files have changed.
     #[must_use]
-    #[expect(dead_code, reason = "a reload asks it")]
     pub(super) fn still_holds(&self, proof: &Proof, identity: &Identity) -> bool {
         self.asked.as_ref().is_none_or(|asked| asked.still_holds(proof, identity))
     }
@@ -134,8 +133,12 @@ impl Authenticator {
 /// Nobody has to prove anything: a certificate names its client, others have no name.
 fn unasked(identity: Identity) -> Authenticated {
     let name: Option<Box<str>> = identity.common_name().map(Into::into);
-    let method = if name.is_some() { Method::Certificate } else { Method::Unproven };
-    Authenticated { identity: Identity { name, method, ..identity }, ends: None, proof: Proof::default() }
+    // What would prove it where it was asked for: a reload may begin to ask.
+    let (method, grounds) = match &name {
+        Some(_) => (Method::Certificate, vec![Ground::Certificate]),
+        None => (Method::Unproven, Vec::new()),
+    };
+    Authenticated { identity: Identity { name, method, ..identity }, ends: None, proof: Proof::new(grounds) }
 }
 
 impl Asked {
