@@ -160,6 +160,7 @@ fn without_text(problem: &Problem, blank: &Arc<Source>) -> Problem {
         | problem::Kind::Tls
         | problem::Kind::NoPolicy
         | problem::Kind::NoIdentity
+        | problem::Kind::FailedCase
         | problem::Kind::Unsafe
         | problem::Kind::Unused => "a value can't be understood",
     };

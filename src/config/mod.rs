@@ -2,6 +2,7 @@
 //!
 //! Not here: what is in a certificate or a key (`tls`). Read [`Settings`] first; [`load`] makes it.
 
+pub mod cases;
 mod check;
 mod files;
 mod kinds;

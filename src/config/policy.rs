@@ -38,11 +38,34 @@ pub(super) struct Part {
     reading: Reading,
 }
 
+impl Part {
+    /// What is wrong with it.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.reading.problems
+    }
+}
+
 /// Reads the policies of some folders as one. None where something is wrong with them; `files` gets what was read.
 pub(super) fn load(wanted: &Wanted<'_>, problems: &mut Vec<Problem>, files: &mut Vec<PathBuf>) -> Option<Arc<Policy>> {
+    let (draft, mut parts) = read(wanted, problems, files);
+    let policy = draft.and_then(|draft| compile(draft, &mut parts));
+    problems.extend(parts.into_iter().flat_map(Part::into_problems));
+    policy
+}
+
+/// What the files say together; none where something is wrong with them.
+pub(super) fn read(
+    wanted: &Wanted<'_>,
+    problems: &mut Vec<Problem>,
+    files: &mut Vec<PathBuf>,
+) -> (Option<Draft>, Vec<Part>) {
     let mut parts = Vec::new();
     let mut is_whole = true;
-    for folder in wanted.folders.iter().filter(|folder| !folder.value.as_os_str().is_empty()) {
+    for folder in wanted.folders {
+        if folder.value.as_os_str().is_empty() {
+            is_whole = false;
+            continue;
+        }
         files.push(folder.value.join(FILE));
         match open(&folder.value, wanted.by.map(|source| (source, &folder.span))) {
             Ok(source) => {
@@ -57,15 +80,12 @@ pub(super) fn load(wanted: &Wanted<'_>, problems: &mut Vec<Problem>, files: &mut
             }
         }
     }
-    let draft = is_whole.then(|| unite(&mut parts, wanted.listeners));
-    let is_sound = !parts.iter().flat_map(|part| &part.reading.problems).any(Problem::is_error);
-    let policy =
-        draft.filter(|_| is_sound && is_whole && !parts.is_empty()).and_then(|draft| compile(draft, &mut parts));
+    let draft = (is_whole && !parts.is_empty()).then(|| unite(&mut parts, wanted.listeners));
     for part in &mut parts {
-        problems.append(&mut part.reading.problems);
         files.extend(part.reading.files.drain(..).map(|file| file.value));
     }
-    policy
+    let is_sound = !parts.iter().flat_map(|part| &part.reading.problems).any(Problem::is_error);
+    (draft.filter(|_| is_sound), parts)
 }
 
 fn open(folder: &Path, by: Option<(&Arc<Source>, &Range<usize>)>) -> Result<Arc<Source>, Problem> {

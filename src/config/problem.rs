@@ -83,6 +83,8 @@ pub enum Kind {
     NoPolicy,
     /// A listener whose clients are nobody.
     NoIdentity,
+    /// A case of a policy that does not hold.
+    FailedCase,
     /// A choice that gives up protection.
     Unsafe,
     /// Something that has no effect.
@@ -107,6 +109,7 @@ impl Kind {
             Self::Tls => "tls",
             Self::NoPolicy => "no_policy",
             Self::NoIdentity => "no_identity",
+            Self::FailedCase => "failed_case",
             Self::Unsafe => "unsafe",
             Self::Unused => "unused",
         }

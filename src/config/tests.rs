@@ -1,5 +1,10 @@
 //! What is taken and what is refused.
 
+mod cases;
+mod far;
+mod identity;
+mod policy;
+
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -363,32 +368,4 @@ fn a_file_cut_or_altered_anywhere_is_taken_or_refused_and_never_more() {
             }
         }
     }
-}
-
-/// A policy with so many roles, grants and members, and how long it took to load.
-fn large(rules: usize, members: usize) -> (Duration, LoadedPolicy) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut text = "version = \"large\"\n".to_owned();
-    for at in 0..rules {
-        text.push_str(&format!(
-            "\n[[role]]\nname = \"role-{at}\"\nmatch = {{ certificate.ou = \"unit-{at}\", certificate.cn = \"temp-*\" }}\n\
-             \n[[grant]]\nid = \"grant-{at}\"\nroles = [\"role-{at}\"]\npublish = [\"plant/{at}/+/${{identity}}\"]\n\
-             subscribe = [\"plant/{at}/command/#\"]\nmax_qos = 1\nretain = false\n\
-             when = {{ inside = \"06:00-22:00\", timezone = \"Europe/Berlin\" }}\n"
-        ));
-    }
-    text.push_str("\n[[role]]\nname = \"members\"\nmembers = \"members\"\n[[deny]]\nid = \"d\"\nroles = [\"members\"]\nconnect = true\n");
-    fs::write(folder.path().join("policy.toml"), text).unwrap();
-    let lines: String = (0..members).map(|at| format!("identity-{at}\n")).collect();
-    fs::write(folder.path().join("members"), lines).unwrap();
-    let began = std::time::Instant::now();
-    let loaded = load_policy(&[folder.path()]).unwrap_or_else(|problems| panic!("{problems}"));
-    (began.elapsed(), loaded)
-}
-
-#[test]
-fn ten_thousand_rules_and_a_hundred_thousand_identities_load_quickly() {
-    let (took, loaded) = large(10_000, 100_000);
-    assert_eq!(&**loaded.policy.version(), "large");
-    assert!(took < Duration::from_secs(10), "{took:?}; unoptimised, and others may be at work");
 }

@@ -9,11 +9,12 @@ mod time;
 
 pub(super) use identity::{NameExpression, certificate_attribute, prefix, template, url};
 pub(super) use number::{KeepAliveSeconds, count, duration, parse_duration, seconds, show_duration, show_size, size};
-pub(super) use policy::{Glob, TopicFilter, glob, qos, topic_filter, topic_name};
+pub(super) use policy::{Glob, TopicFilter, glob, qos, subscription, topic, topic_filter, topic_name};
 pub(super) use table::{
     Map, Nested, OneOrMany, Over, list, one_or_many, optional, overridable, overrides, required, required_list, table,
 };
 pub(super) use text::{
-    File, Flag, Words, address, asked_name, label, name, plain_text, protocol, server, server_name, url_path, word,
+    File, Flag, PlainText, Words, address, asked_name, fingerprint, hex, host_address, label, name, plain_text,
+    protocol, server, server_name, url_path, word, words_of,
 };
-pub(super) use time::{Days, Hours, days, hours, timezone};
+pub(super) use time::{Days, Hours, days, hours, moment, timezone};

@@ -84,13 +84,7 @@ impl TopicFilter {
                 return Err(unknown_variable(name));
             }
         }
-        let limits = Limits {
-            max_topic_bytes: usize::from(u16::MAX),
-            max_topic_levels: usize::from(u16::MAX),
-            refuse_control_characters: false,
-            ..Limits::default()
-        };
-        topic::check_filter(&Self::widest(text), &limits).map_err(|error| error.description().to_owned())
+        topic::check_filter(&Self::widest(text), &lenient()).map_err(|error| error.description().to_owned())
     }
 }
 
@@ -131,6 +125,28 @@ pub(in crate::config) fn topic_name() -> Text<String> {
         (is_name && !text.starts_with('$')).then(|| text.to_owned())
     };
     Text { expects: "a Topic Name that does not begin with `$`", check, write: String::clone }
+}
+
+/// What topics are held to beside the standard: nothing that a listener might leave open.
+fn lenient() -> Limits {
+    Limits {
+        max_topic_bytes: usize::from(u16::MAX),
+        max_topic_levels: usize::from(u16::MAX),
+        refuse_control_characters: false,
+        ..Limits::default()
+    }
+}
+
+/// Any Topic Name.
+pub(in crate::config) fn topic() -> Text<String> {
+    let check = |text: &str| topic::check_name(text, &lenient()).is_ok().then(|| text.to_owned());
+    Text { expects: "a Topic Name, without `+` and `#`", check, write: String::clone }
+}
+
+/// Any Topic Filter, that of a Shared Subscription too.
+pub(in crate::config) fn subscription() -> Text<String> {
+    let check = |text: &str| topic::check_filter(text, &lenient()).is_ok().then(|| text.to_owned());
+    Text { expects: "a Topic Filter", check, write: String::clone }
 }
 
 /// A Quality of Service.

@@ -1,9 +1,10 @@
 //! Words, names, addresses, paths, and `true` or `false`.
 
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
@@ -43,6 +44,26 @@ pub(in crate::config) trait Words: Copy + PartialEq + 'static {
     /// Each value and its word.
     const WORDS: &'static [(&'static str, Self)];
 }
+
+/// The words of a type that has `ALL` of its values and their `label`.
+macro_rules! words_of {
+    ($($Type:ty),+) => {$(
+        impl $crate::config::kinds::Words for $Type {
+            const WORDS: &'static [(&'static str, Self)] = &{
+                let [first, ..] = Self::ALL;
+                let mut words = [(first.label(), first); Self::ALL.len()];
+                let (mut slots, mut values): (&mut [_], &[Self]) = (&mut words, &Self::ALL);
+                while let (Some((slot, others)), Some((value, rest))) = (slots.split_first_mut(), values.split_first())
+                {
+                    *slot = (value.label(), *value);
+                    (slots, values) = (others, rest);
+                }
+                words
+            };
+        }
+    )+};
+}
+pub(in crate::config) use words_of;
 
 /// One of the words of `W`.
 pub(in crate::config) struct Word<W>(PhantomData<W>);
@@ -132,6 +153,51 @@ pub(in crate::config) fn label() -> Text<String> {
     let check =
         |text: &str| ((1..=128).contains(&text.len()) && !text.contains(char::is_control)).then(|| text.to_owned());
     Text { expects: "a text of 1 to 128 bytes", check, write: String::clone }
+}
+
+/// Any text, the empty one too.
+#[derive(Clone, Debug, Default)]
+pub(in crate::config) struct PlainText;
+
+impl Kind for PlainText {
+    type Value = String;
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<String> {
+        let DeValue::String(text) = given.value else {
+            reading.wrong_type(given, &self.expects());
+            return None;
+        };
+        Some(text.to_string())
+    }
+
+    fn expects(&self) -> String {
+        "a text".to_owned()
+    }
+
+    fn written(&self, value: &String) -> Option<String> {
+        Some(format!("\"{value}\""))
+    }
+
+    fn schema(&self) -> Json {
+        json!({"type": "string"})
+    }
+}
+
+/// Bytes in hexadecimal.
+pub(in crate::config) fn hex() -> Text<Vec<u8>> {
+    let check = |text: &str| HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().filter(|bytes| !bytes.is_empty());
+    Text { expects: "bytes in hexadecimal", check, write: |bytes| HEXLOWER_PERMISSIVE.encode(bytes) }
+}
+
+/// A SHA-256 in hexadecimal.
+pub(in crate::config) fn fingerprint() -> Text<[u8; 32]> {
+    let check = |text: &str| HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok();
+    Text { expects: "a SHA-256 in hexadecimal, 64 digits", check, write: |bytes| HEXLOWER_PERMISSIVE.encode(bytes) }
+}
+
+/// An IP address.
+pub(in crate::config) fn host_address() -> Text<IpAddr> {
+    Text { expects: "an IP address", check: |text| text.parse().ok(), write: IpAddr::to_string }
 }
 
 /// Any text that MQTT can carry, but none at all.

@@ -79,6 +79,46 @@ pub(in crate::config) fn days() -> Text<Days> {
     }
 }
 
+/// A moment, in seconds since 1970.
+pub(in crate::config) struct Moment;
+
+/// A moment with its offset from UTC, as text or as TOML writes it.
+pub(in crate::config) fn moment() -> Moment {
+    Moment
+}
+
+impl Kind for Moment {
+    type Value = i64;
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<i64> {
+        let text = match given.value {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(moment) => moment.to_string(),
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                reading.wrong_type(given, &self.expects());
+                return None;
+            }
+        };
+        let moment = text.parse::<jiff::Timestamp>().ok();
+        if moment.is_none() {
+            reading.invalid(given, &self.expects(), "");
+        }
+        moment.map(jiff::Timestamp::as_second)
+    }
+
+    fn expects(&self) -> String {
+        "a time with its offset from UTC, such as `2026-11-22T03:00:00+01:00`".to_owned()
+    }
+
+    fn written(&self, value: &i64) -> Option<String> {
+        jiff::Timestamp::from_second(*value).ok().map(|moment| format!("\"{moment}\""))
+    }
+
+    fn schema(&self) -> Json {
+        json!({"type": "string", "format": "date-time"})
+    }
+}
+
 /// A time zone by its name.
 pub(in crate::config) struct Zone;
 

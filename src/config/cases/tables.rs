@@ -1,0 +1,123 @@
+//! The tables of a `cases.toml` as they are written.
+
+use std::net::IpAddr;
+
+use super::Expect;
+use crate::config::kinds::{
+    Flag, Map, OneOrMany, PlainText, Words, count, fingerprint, hex, host_address, label, moment, name, one_or_many,
+    optional, plain_text, qos, required, required_list, subscription, table, topic, word, words_of,
+};
+use crate::config::read::{Located, settings};
+use crate::identity::Method;
+use crate::mqtt::frame::QoS;
+use crate::policy::Reason;
+
+settings! {
+    /// Requests, and what a policy must say of them.
+    pub(in crate::config) struct CasesTable {
+        /// One request.
+        case: Vec<Located<CaseTable>> = Vec::new(), required_list(table(), 1..=100_000);
+    }
+}
+
+settings! {
+    /// One request, and what the policy must say of it. It has one of `publish`, `subscribe`, `receive` and `connect`.
+    pub(in crate::config) struct CaseTable {
+        /// What it shows, in words; unique.
+        name: Option<Located<String>> = None, required(label());
+        /// Who asks.
+        asking as "as": AsTable = AsTable::default(), table();
+        /// To publish to this Topic Name.
+        publish: Option<Located<String>> = None, optional(topic());
+        /// To subscribe with this Topic Filter, `$share/GROUP/` included.
+        subscribe: Option<Located<String>> = None, optional(subscription());
+        /// To be delivered a message of this Topic Name.
+        receive: Option<Located<String>> = None, optional(topic());
+        /// To be connected at all.
+        connect: Option<Located<bool>> = None, optional(Flag);
+        /// QoS of the message, or of the subscription; 0 when not given.
+        qos: Option<Located<QoS>> = None, optional(qos());
+        /// Whether the message is retained.
+        retain: Option<Located<bool>> = None, optional(Flag);
+        /// The payload.
+        payload: Option<Located<String>> = None, optional(PlainText);
+        /// How large the payload is, where it does not matter what it says.
+        payload_bytes: Option<Located<usize>> = None, optional(count(0..=256 << 20));
+        /// Whether the message is a Will, to be published when the connection is lost.
+        will: Option<Located<bool>> = None, optional(Flag);
+        /// The Response Topic of the message (5.0).
+        response_topic: Option<Located<String>> = None, optional(topic());
+        /// Whether the subscription has a Subscription Identifier (5.0).
+        identifier: Option<Located<bool>> = None, optional(Flag);
+        /// When, as in `2026-11-22T03:00:00+01:00`, for rules that hold at some hours.
+        at: Option<Located<i64>> = None, optional(moment());
+        /// What the policy must say: `allow`, `deny`, or `observe` for what goes on in monitor mode and would else be refused.
+        expect: Option<Located<Expect>> = None, required(word());
+        /// The id of the rule that must have refused; `default` where no grant permits.
+        rule: Option<Located<String>> = None, optional(label());
+        /// Why it must have been refused, in the word of the records.
+        reason: Option<Located<Reason>> = None, optional(word());
+        /// The QoS that the subscription must get.
+        max_qos: Option<Located<QoS>> = None, optional(qos());
+    }
+}
+
+impl Words for Expect {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("allow", Self::Allow), ("deny", Self::Deny), ("observe", Self::Observe)];
+}
+
+/// No value.
+const NONE: Vec<Located<String>> = Vec::new();
+
+settings! {
+    /// What is known of a client.
+    pub(in crate::config) struct AsTable {
+        /// Who it is proven to be; when not given the one Common Name of its certificate, else its user name.
+        identity: Option<Located<String>> = None, optional(plain_text());
+        /// What proves it; when not given `certificate`, `password` or `unproven`, by what else is given.
+        method: Option<Located<Method>> = None, optional(word());
+        /// The name of the listener that it dials.
+        listener: Option<Located<String>> = None, optional(name());
+        /// The IP address that it dials from; when not given `127.0.0.1`.
+        address: Option<Located<IpAddr>> = None, optional(host_address());
+        /// Its Client Identifier.
+        client_id: Option<Located<String>> = None, optional(plain_text());
+        /// Its user name.
+        username: Option<Located<String>> = None, optional(plain_text());
+        /// Its certificate.
+        certificate: CertificateTable = CertificateTable::default(), table();
+        /// What a token or an authentication service says of it, by the name of the claim.
+        claim: Map<OneOrMany<PlainText>> = Map::default(), table();
+    }
+}
+
+settings! {
+    /// What a client certificate holds.
+    pub(in crate::config) struct CertificateTable {
+        /// Common Names.
+        cn: Vec<Located<String>> = NONE, one_or_many(plain_text());
+        /// Organizations.
+        o: Vec<Located<String>> = NONE, one_or_many(plain_text());
+        /// Organizational Units.
+        ou: Vec<Located<String>> = NONE, one_or_many(plain_text());
+        /// DNS names.
+        dns: Vec<Located<String>> = NONE, one_or_many(plain_text());
+        /// URIs.
+        uri: Vec<Located<String>> = NONE, one_or_many(plain_text());
+        /// E-mail addresses.
+        email: Vec<Located<String>> = NONE, one_or_many(plain_text());
+        /// IP addresses.
+        ip: Vec<Located<IpAddr>> = Vec::new(), one_or_many(host_address());
+        /// The SPIFFE ID; it is a URI too.
+        spiffe: Option<Located<String>> = None, optional(plain_text());
+        /// The issuer's distinguished name, as RFC 4514 text.
+        issuer: Option<Located<String>> = None, optional(plain_text());
+        /// The serial number, in hexadecimal.
+        serial: Option<Located<Vec<u8>>> = None, optional(hex());
+        /// SHA-256 of the certificate, in hexadecimal.
+        fingerprint: Option<Located<[u8; 32]>> = None, optional(fingerprint());
+    }
+}
+
+words_of!(Method, Reason);

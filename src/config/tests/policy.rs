@@ -1,0 +1,221 @@
+//! Policies: what a file says reaches the policy, of one folder or several.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::*;
+use crate::config::policy;
+use crate::identity::{Attribute, Pattern};
+use crate::mqtt::frame::QoS;
+use crate::policy::{Broad, Condition, Deny, Draft, Grant, Mode, OnDeny, Prefix, Role, Window};
+
+/// What policy files say together; `members` lists `a` and `c d`.
+fn united(texts: &[&str]) -> Result<Draft, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let folders: Vec<Located<PathBuf>> =
+        (0..texts.len()).map(|at| Located { value: folder.path().join(at.to_string()), span: 0..0 }).collect();
+    for (folder, text) in folders.iter().zip(texts) {
+        fs::create_dir(&folder.value).unwrap();
+        fs::write(folder.value.join("policy.toml"), text).unwrap();
+        fs::write(folder.value.join("members"), "a\r\n# b\n\nc d\n").unwrap();
+    }
+    let wanted = policy::Wanted { folders: &folders, by: None, listeners: None };
+    let mut problems = Vec::new();
+    let (draft, parts) = policy::read(&wanted, &mut problems, &mut Vec::new());
+    problems.extend(parts.into_iter().flat_map(policy::Part::into_problems));
+    draft.ok_or_else(|| Problems::new(problems).to_string())
+}
+
+fn draft(text: &str) -> Draft {
+    united(&[text]).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Equal, as far as `Debug` shows.
+fn check<T: std::fmt::Debug>(found: &T, expected: &T) {
+    assert_eq!(format!("{found:#?}"), format!("{expected:#?}"));
+}
+
+const ROLE: &str = r#"
+version = "1"
+mode = "monitor"
+on_deny = "disconnect"
+quarantine_topic = "odd/ones"
+
+[[role]]
+name = "sensor"
+members = "members"
+mode = "monitor"
+on_broad_subscription = "filter"
+max_lifetime = "12h"
+wildcard_subscriptions = false
+shared_subscriptions = false
+subscription_identifiers = false
+
+[role.match]
+identity = ["temp-*", "hum-*"]
+method = "certificate"
+listener = "field"
+address = ["10.1.0.0/16", "fd00::1"]
+client_id = "c-*"
+username = "u"
+certificate = { cn = "cn", o = "o", ou = "ou", dns = "dns", uri = "uri", email = "email", ip = "ip", spiffe = "spiffe", issuer = "issuer", serial = "serial", fingerprint = "fingerprint" }
+claim = { site = "north", "realm.roles" = ["a", "b"] }
+[[grant]]
+id = "g"
+roles = ["sensor"]
+connect = true
+"#;
+
+#[test]
+fn everything_said_of_a_role_reaches_the_policy() {
+    let draft = draft(ROLE);
+    assert_eq!(
+        (draft.mode, draft.on_deny, draft.quarantine_topic.as_str()),
+        (Mode::Monitor, OnDeny::Disconnect, "odd/ones")
+    );
+    let role = draft.roles[0].clone();
+    let text = |name: &str, any: &[&str]| Condition::Text {
+        attribute: Attribute::parse(name).unwrap(),
+        any: any.iter().map(|text| Pattern::new(text)).collect(),
+    };
+    let mut expected =
+        vec![text("identity", &["temp-*", "hum-*"]), text("method", &["certificate"]), text("listener", &["field"])];
+    expected.extend([text("client_id", &["c-*"]), text("username", &["u"])]);
+    for name in ["cn", "o", "ou", "dns", "uri", "email", "ip", "spiffe", "issuer", "serial", "fingerprint"] {
+        expected.push(text(&format!("certificate.{name}"), &[name]));
+    }
+    expected.extend([text("claim.realm.roles", &["a", "b"]), text("claim.site", &["north"])]);
+    expected
+        .push(Condition::Address(vec![Prefix::parse("10.1.0.0/16").unwrap(), Prefix::parse("fd00::1/128").unwrap()]));
+    check(&role.conditions, &expected);
+    assert_eq!(role.members, Some(HashSet::from(["a".into(), "c d".into()])), "byte for byte, but for line breaks");
+    check(
+        &Role { conditions: Vec::new(), members: None, ..role },
+        &Role {
+            mode: Mode::Monitor,
+            on_broad_subscription: Broad::Filter,
+            max_lifetime: Some(Duration::from_secs(12 * 3600)),
+            wildcard_subscriptions: false,
+            shared_subscriptions: false,
+            subscription_identifiers: false,
+            ..Role::new("sensor")
+        },
+    );
+}
+
+#[test]
+fn everything_said_of_rules_reaches_the_policy() {
+    let draft = draft(
+        r#"
+version = "1"
+[[grant]]
+id = "g"
+roles = ["everyone"]
+publish = ["p/${identity}", "p/#"]
+subscribe = ["s/+"]
+receive = ["$SYS/#"]
+max_qos = 1
+retain = false
+max_payload_bytes = "1KiB"
+share_groups = ["workers", "a b"]
+when = { inside = "22:00-06:00", days = ["fri-mon", "wed"], timezone = "America/New_York" }
+mode = "monitor"
+on_deny = "acknowledge"
+[[grant]]
+id = "plain"
+roles = ["everyone"]
+publish = ["a"]
+[[deny]]
+id = "d"
+roles = ["everyone"]
+connect = true
+publish = ["p"]
+subscribe = ["s"]
+receive = ["r"]
+except = ["p", "${claim.site}"]
+when = { outside = "00:00-24:00", days = "sun", timezone = "UTC" }
+mode = "monitor"
+on_deny = "quarantine"
+[[deny]]
+id = "bare"
+publish = ["a"]
+"#,
+    );
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let zone = |name: &str| jiff::tz::TimeZone::get(name).unwrap();
+    let days = [true, false, true, false, true, true, true];
+    let window = Window { inside: true, from: 22 * 60, to: 6 * 60, days, timezone: zone("America/New_York") };
+    let limited = Grant {
+        publish: texts(&["p/${identity}", "p/#"]),
+        subscribe: texts(&["s/+"]),
+        receive: texts(&["$SYS/#"]),
+        max_qos: QoS::One,
+        retain: false,
+        max_payload_bytes: Some(1024),
+        share_groups: Some(texts(&["workers", "a b"])),
+        when: Some(window),
+        mode: Mode::Monitor,
+        on_deny: OnDeny::Acknowledge,
+        ..Grant::new("g", &["everyone"])
+    };
+    check(&draft.grants, &vec![limited, Grant { publish: texts(&["a"]), ..Grant::new("plain", &["everyone"]) }]);
+    let days = [false, false, false, false, false, false, true];
+    let denied = Deny {
+        roles: texts(&["everyone"]),
+        connect: true,
+        publish: texts(&["p"]),
+        subscribe: texts(&["s"]),
+        receive: texts(&["r"]),
+        except: texts(&["p", "${claim.site}"]),
+        when: Some(Window { inside: false, from: 0, to: 24 * 60, days, timezone: zone("UTC") }),
+        mode: Mode::Monitor,
+        on_deny: OnDeny::Quarantine,
+        ..Deny::new("d")
+    };
+    check(&draft.denies, &vec![denied, Deny { publish: texts(&["a"]), ..Deny::new("bare") }]);
+}
+
+#[test]
+fn several_folders_are_one_policy() {
+    let roles = "version = \"roles\"\nmode = \"monitor\"\n[[role]]\nname = \"a\"\nmatch.identity = \"*\"\n";
+    let rules = "version = \"rules\"\n[[grant]]\nid = \"g\"\nroles = [\"a\"]\npublish = [\"t\"]\n";
+    let draft = united(&[roles, rules]).unwrap();
+    assert_eq!((draft.version.as_str(), draft.mode), ("roles+rules", Mode::Monitor));
+    assert_eq!((draft.roles.len(), draft.grants.len()), (1, 1));
+    let other =
+        "version = \"other\"\nmode = \"enforce\"\npermit_all = true\n[[role]]\nname = \"a\"\nmatch.identity = \"*\"\n";
+    let said = united(&[roles, rules, other]).unwrap_err();
+    for part in
+        ["`mode` is said twice", "two roles have the name `a`", "everything is permitted, so grants mean nothing"]
+    {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+}
+
+/// A policy with so many roles, grants and members, and how long it took to load.
+fn large(rules: usize, members: usize) -> (Duration, LoadedPolicy) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "version = \"large\"\n".to_owned();
+    for at in 0..rules {
+        text.push_str(&format!(
+            "\n[[role]]\nname = \"role-{at}\"\nmatch = {{ certificate.ou = \"unit-{at}\", certificate.cn = \"temp-*\" }}\n\
+             \n[[grant]]\nid = \"grant-{at}\"\nroles = [\"role-{at}\"]\npublish = [\"plant/{at}/+/${{identity}}\"]\n\
+             subscribe = [\"plant/{at}/command/#\"]\nmax_qos = 1\nretain = false\n\
+             when = {{ inside = \"06:00-22:00\", timezone = \"Europe/Berlin\" }}\n"
+        ));
+    }
+    text.push_str("\n[[role]]\nname = \"members\"\nmembers = \"members\"\n[[deny]]\nid = \"d\"\nroles = [\"members\"]\nconnect = true\n");
+    fs::write(folder.path().join("policy.toml"), text).unwrap();
+    let lines: String = (0..members).map(|at| format!("identity-{at}\n")).collect();
+    fs::write(folder.path().join("members"), lines).unwrap();
+    let began = std::time::Instant::now();
+    let loaded = load_policy(&[folder.path()]).unwrap_or_else(|problems| panic!("{problems}"));
+    (began.elapsed(), loaded)
+}
+
+#[test]
+fn ten_thousand_rules_and_a_hundred_thousand_identities_load_quickly() {
+    let (took, loaded) = large(10_000, 100_000);
+    assert_eq!(&**loaded.policy.version(), "large");
+    assert!(took < Duration::from_secs(10), "{took:?}; unoptimised, and others may be at work");
+}
