@@ -202,8 +202,10 @@ impl Opening<'_> {
 
     /// Hears a load balancer out: for whom it dials, and which address that one dialled, if it says so.
     async fn told(&mut self, stream: &mut TcpStream) -> Result<Option<SocketAddr>, Setback> {
-        let Some(settings) = &self.live.proxy_protocol else { return Ok(None) };
-        let ends = proxied::ends(stream, *self.peer, settings).await;
+        let ends = match &self.live.proxy_protocol {
+            None => Ok(None),
+            Some(settings) => proxied::ends(stream, *self.peer, settings).await,
+        };
         let ends = ends.map_err(|reason| Setback::Handshake { reason, client: None })?;
         if let Some(Addresses { source, .. }) = ends {
             *self.peer = source;

@@ -48,6 +48,7 @@ pub(crate) struct Setup {
     ipv6: bool,
     revoked: bool,
     broker_tls: String,
+    files: Vec<(&'static str, String)>,
     max_descriptors: Option<u32>,
 }
 
@@ -66,6 +67,7 @@ impl Setup {
             ipv6: false,
             revoked: false,
             broker_tls,
+            files: Vec::new(),
             max_descriptors: None,
         }
     }
@@ -113,6 +115,19 @@ impl Setup {
         self
     }
 
+    /// Settings of the broker, a line each.
+    pub(crate) fn broker(mut self, lines: &str) -> Self {
+        self.broker_tls.push_str(lines);
+        self.broker_tls.push('\n');
+        self
+    }
+
+    /// A file beside the settings.
+    pub(crate) fn file(mut self, name: &'static str, text: &str) -> Self {
+        self.files.push((name, text.to_owned()));
+        self
+    }
+
     pub(crate) fn max_descriptors(mut self, count: u32) -> Self {
         self.max_descriptors = Some(count);
         self
@@ -139,6 +154,9 @@ impl Gateway {
         if setup.revoked {
             let revoked = pki.client("revoked").expect("a certificate");
             pki.revocation_list("revoked.crl", &[revoked.serial], 30).expect("a revocation list");
+        }
+        for (name, text) in &setup.files {
+            std::fs::write(folder.path().join(name), text).expect("a file");
         }
         let admin = SocketAddr::from(([127, 0, 0, 1], ports::free_port()));
         let doors: Vec<(Door, SocketAddr)> = DOORS

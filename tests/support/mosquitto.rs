@@ -29,6 +29,17 @@ impl Mosquitto {
         Self::start_with(ports::free_port(), &lines)
     }
 
+    /// The same, and the Common Name of the certificate is the user name.
+    pub(crate) fn start_by_certificate(pki: &Pki) -> Self {
+        let [ca, certificate, key] =
+            ["ca.pem", "server.pem", "server.key"].map(|file| pki.path(file).display().to_string());
+        let lines = format!(
+            "cafile {ca}\ncertfile {certificate}\nkeyfile {key}\nrequire_certificate true\n\
+             use_identity_as_username true\nuser root\n"
+        );
+        Self::start_with(ports::free_port(), &lines)
+    }
+
     pub(crate) fn start_on(port: u16) -> Self {
         Self::start_with(port, "")
     }

@@ -30,6 +30,14 @@ pub(crate) struct RawClient {
     received: Vec<u8>,
 }
 
+impl From<TcpStream> for RawClient {
+    fn from(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("an option of TCP");
+        let socket = stream.try_clone().expect("a second handle");
+        Self { transport: Transport::Plain(stream), socket, received: Vec::new() }
+    }
+}
+
 impl RawClient {
     pub(crate) fn dial(address: SocketAddr) -> Self {
         Self::try_dial(address).unwrap_or_else(|error| panic!("{address} does not accept: {error}"))
@@ -37,9 +45,7 @@ impl RawClient {
 
     pub(crate) fn try_dial(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, super::PATIENCE)?;
-        stream.set_nodelay(true)?;
-        let socket = stream.try_clone()?;
-        Ok(Self { transport: Transport::Plain(stream), socket, received: Vec::new() })
+        Ok(Self::from(stream))
     }
 
     /// TLS, handshake included; the error is rustls', or what the socket said.

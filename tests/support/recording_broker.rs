@@ -185,6 +185,16 @@ impl Drop for RecordingBroker {
     }
 }
 
+/// Takes a PROXY protocol header off the front, if there is one; none where it is not whole.
+fn take_proxy_header(pending: &mut Vec<u8>) -> Option<()> {
+    let end = match pending.first() {
+        Some(b'P') => pending.iter().position(|byte| *byte == b'\n')? + 1,
+        Some(b'\r') => 16 + usize::from(u16::from_be_bytes([*pending.get(14)?, *pending.get(15)?])),
+        _ => 0,
+    };
+    (pending.len() >= end).then(|| drop(pending.drain(..end)))
+}
+
 fn lock(records: &Records) -> MutexGuard<'_, Vec<Record>> {
     records.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -207,6 +217,9 @@ fn serve(mut stream: TcpStream, number: usize, records: &Records, manner: &Manne
             lock(records)[number].ended = ended;
             let _ = stream.shutdown(Shutdown::Both);
             return;
+        }
+        if take_proxy_header(&mut pending).is_none() {
+            continue;
         }
         while let Some(frame) = wire::take_frame(&mut pending) {
             if frame[0] >> 4 == 1 {

@@ -5,6 +5,8 @@
 
 mod certificates;
 mod credentials;
+#[cfg(test)]
+mod tests;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
