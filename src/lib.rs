@@ -5,7 +5,7 @@
 //! 1. [`mqtt`]: Control Packets of MQTT 3.1, 3.1.1 and 5.0; [`identity`]: what is known of a client;
 //!    [`proxy`]: PROXY protocol headers
 //! 2. [`policy`]: Request in, Decision out; [`credentials`]: what a client shows to prove who it is
-//! 3. [`enforce`]: one Network Connection as a state machine
+//! 3. [`enforce`]: one Network Connection as a state machine; [`import`]: Mosquitto's access control to a policy
 //! 4. [`config`]: settings and policy files to checked values
 //! 5. [`tls`], [`audit`], [`metrics`]: settings to rustls, Events to records and to Prometheus
 //! 6. [`gateway`]: the only sockets, tasks and clock
@@ -20,6 +20,7 @@ pub mod credentials;
 pub mod enforce;
 pub mod gateway;
 pub mod identity;
+pub mod import;
 pub mod metrics;
 pub mod mqtt;
 pub mod policy;

@@ -3,6 +3,7 @@
 //! Read [`main`] first.
 
 mod check;
+mod import;
 mod log;
 mod passwd;
 mod pki;
@@ -55,6 +56,9 @@ enum Command {
     /// Show every problem of settings, policy, certificates and keys
     #[command(long_about = check::ABOUT)]
     Check(check::Arguments),
+    /// Make a policy of what another broker is set to
+    #[command(long_about = import::ABOUT)]
+    Import(import::Arguments),
     /// Make a CA, certificates and revocation lists for trying and testing
     #[command(long_about = pki::ABOUT)]
     Pki(pki::Arguments),
@@ -108,6 +112,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Import(arguments) => import::import(&arguments),
         Command::Pki(arguments) => pki::pki(&arguments),
         Command::Passwd(arguments) => passwd::passwd(&arguments),
     }
