@@ -50,10 +50,13 @@ impl Refusal {
 
 /// The connections of the whole process.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(super) struct Process(Mutex<Total>);
+
+#[derive(Debug)]
+struct Total {
     max_connections: usize,
     max_half_open: usize,
-    count: Mutex<Count>,
+    count: Count,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,12 +69,12 @@ struct Count {
 #[derive(Debug)]
 pub(super) struct Door {
     process: Arc<Process>,
-    bounds: Bounds,
     counts: Mutex<Counts>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
+    bounds: Bounds,
     all: Count,
     by_address: HashMap<IpAddr, Count>,
     by_prefix: HashMap<IpAddr, usize>,
@@ -88,35 +91,45 @@ pub(super) struct Slot {
 
 impl Process {
     pub(super) fn new(max_connections: usize, max_half_open: usize) -> Self {
-        Self { max_connections, max_half_open, count: Mutex::default() }
+        Self(Mutex::new(Total { max_connections, max_half_open, count: Count::default() }))
+    }
+
+    /// Other bounds from now on. Who is there stays.
+    pub(super) fn rebound(&self, max_connections: usize, max_half_open: usize) {
+        let mut total = lock(&self.0);
+        (total.max_connections, total.max_half_open) = (max_connections, max_half_open);
     }
 
     fn enter(&self) -> Result<(), Refusal> {
-        let mut count = lock(&self.count);
-        if count.open >= self.max_connections {
+        let mut total = lock(&self.0);
+        if total.count.open >= total.max_connections {
             return Err(Refusal::Process);
         }
-        if count.half_open >= self.max_half_open {
+        if total.count.half_open >= total.max_half_open {
             return Err(Refusal::ProcessHalfOpen);
         }
-        count.open += 1;
-        count.half_open += 1;
+        total.count.enter();
         Ok(())
     }
 
     fn settle(&self) {
-        let mut count = lock(&self.count);
+        let count = &mut lock(&self.0).count;
         count.half_open = count.half_open.saturating_sub(1);
     }
 
     fn leave(&self, half_open: bool) {
-        lock(&self.count).leave(half_open);
+        lock(&self.0).count.leave(half_open);
     }
 }
 
 impl Door {
     pub(super) fn new(process: Arc<Process>, bounds: Bounds) -> Self {
-        Self { process, bounds, counts: Mutex::default() }
+        Self { process, counts: Mutex::new(Counts::new(bounds)) }
+    }
+
+    /// Other bounds from now on. Who is there stays.
+    pub(super) fn rebound(&self, bounds: Bounds) {
+        lock(&self.counts).rebound(bounds);
     }
 
     /// A place for a connection from `address`, half open until [`Slot::settle`]. Without an address it counts for no
@@ -127,7 +140,7 @@ impl Door {
     pub(super) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Slot, Refusal> {
         let address = address.map(|address| address.to_canonical());
         self.process.enter()?;
-        let entered = lock(&self.counts).enter(&self.bounds, address);
+        let entered = lock(&self.counts).enter(address);
         if let Err(refusal) = entered {
             self.process.leave(true);
             return Err(refusal);
@@ -137,22 +150,35 @@ impl Door {
 }
 
 impl Counts {
-    fn enter(&mut self, bounds: &Bounds, address: Option<IpAddr>) -> Result<(), Refusal> {
-        if self.all.open >= bounds.max_connections {
+    fn new(bounds: Bounds) -> Self {
+        Self { bounds, all: Count::default(), by_address: HashMap::new(), by_prefix: HashMap::new() }
+    }
+
+    fn rebound(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+        self.by_prefix.clear();
+        for (address, count) in &self.by_address {
+            *self.by_prefix.entry(bounds.prefix(*address)).or_default() += count.open;
+        }
+    }
+
+    fn enter(&mut self, address: Option<IpAddr>) -> Result<(), Refusal> {
+        if self.all.open >= self.bounds.max_connections {
             return Err(Refusal::Listener);
         }
-        if self.all.half_open >= bounds.max_half_open {
+        if self.all.half_open >= self.bounds.max_half_open {
             return Err(Refusal::ListenerHalfOpen);
         }
         if let Some(address) = address {
-            self.known(bounds, address)?;
+            self.known(address)?;
         }
         self.all.enter();
         Ok(())
     }
 
     /// One that is half open comes from this address.
-    fn known(&mut self, bounds: &Bounds, address: IpAddr) -> Result<(), Refusal> {
+    fn known(&mut self, address: IpAddr) -> Result<(), Refusal> {
+        let bounds = self.bounds;
         let prefix = bounds.prefix(address);
         let of_address = self.by_address.get(&address).copied().unwrap_or_default();
         let of_prefix = self.by_prefix.get(&prefix).copied().unwrap_or_default();
@@ -176,7 +202,7 @@ impl Counts {
         }
     }
 
-    fn leave(&mut self, bounds: &Bounds, address: Option<IpAddr>, half_open: bool) {
+    fn leave(&mut self, address: Option<IpAddr>, half_open: bool) {
         self.all.leave(half_open);
         let Some(address) = address else { return };
         if let Entry::Occupied(mut entry) = self.by_address.entry(address) {
@@ -185,7 +211,7 @@ impl Counts {
                 entry.remove();
             }
         }
-        if let Entry::Occupied(mut entry) = self.by_prefix.entry(bounds.prefix(address)) {
+        if let Entry::Occupied(mut entry) = self.by_prefix.entry(self.bounds.prefix(address)) {
             *entry.get_mut() -= 1;
             if *entry.get() == 0 {
                 entry.remove();
@@ -229,7 +255,7 @@ impl Slot {
     pub(super) fn known(&mut self, address: IpAddr) -> Result<(), Refusal> {
         let address = address.to_canonical();
         if self.address.is_none() {
-            lock(&self.door.counts).known(&self.door.bounds, address)?;
+            lock(&self.door.counts).known(address)?;
             self.address = Some(address);
         }
         Ok(())
@@ -247,7 +273,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.door.process.leave(self.half_open);
-        lock(&self.door.counts).leave(&self.door.bounds, self.address, self.half_open);
+        lock(&self.door.counts).leave(self.address, self.half_open);
     }
 }
 
@@ -335,6 +361,29 @@ mod tests {
     }
 
     #[test]
+    fn other_bounds_hold_for_whoever_comes_next() {
+        let process = Arc::new(Process::new(100, 100));
+        let door = Arc::new(Door::new(Arc::clone(&process), BOUNDS));
+        let here: Vec<_> = (1..=3).map(|n| settled(&door, &format!("10.0.{n}.1")).unwrap()).collect();
+        let wide = Bounds { ipv4_prefix_bits: 8, max_per_prefix: 4, ..BOUNDS };
+        door.rebound(wide);
+        let fourth = settled(&door, "10.0.4.1").unwrap();
+        assert_eq!(refusal(settled(&door, "10.0.5.1")), Refusal::Prefix);
+        door.rebound(Bounds { max_connections: 2, ..wide });
+        assert_eq!(refusal(settled(&door, "11.0.0.1")), Refusal::Listener, "who is there stays");
+        door.rebound(wide);
+        process.rebound(4, 100);
+        assert_eq!(refusal(settled(&door, "11.0.0.1")), Refusal::Process);
+        process.rebound(5, 0);
+        assert_eq!(refusal(settled(&door, "11.0.0.1")), Refusal::ProcessHalfOpen);
+        process.rebound(5, 1);
+        drop(settled(&door, "11.0.0.1").unwrap());
+        drop((here, fourth));
+        let counts = lock(&door.counts);
+        assert!(counts.all.open == 0 && counts.by_address.is_empty() && counts.by_prefix.is_empty());
+    }
+
+    #[test]
     fn a_dropped_slot_leaves_nothing_behind() {
         let door = door(100, 100);
         let half = door.enter(Some("::ffff:10.0.0.1".parse().unwrap())).unwrap();
@@ -343,7 +392,7 @@ mod tests {
         let counts = lock(&door.counts);
         assert_eq!((counts.all.open, counts.all.half_open), (0, 0));
         assert!(counts.by_address.is_empty() && counts.by_prefix.is_empty());
-        let process = lock(&door.process.count);
+        let process = lock(&door.process.0).count;
         assert_eq!((process.open, process.half_open), (0, 0));
     }
 

@@ -7,12 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(super) struct BufferedTotal {
     bytes: AtomicUsize,
-    max_bytes: usize,
+    max_bytes: AtomicUsize,
 }
 
 impl BufferedTotal {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { bytes: AtomicUsize::new(0), max_bytes }
+        Self { bytes: AtomicUsize::new(0), max_bytes: AtomicUsize::new(max_bytes) }
+    }
+
+    /// Another bound from now on. What is held may stay.
+    pub(super) fn rebound(&self, max_bytes: usize) {
+        self.max_bytes.store(max_bytes, Ordering::Relaxed);
     }
 
     /// Bytes held now.
@@ -44,7 +49,7 @@ impl Buffered {
         }
         let more = bytes - before;
         let total = self.total.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more);
-        total <= self.total.max_bytes
+        total <= self.total.max_bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -65,6 +70,9 @@ mod tests {
         assert!(one.set(80) && two.set(20));
         assert!(!two.set(21), "the last byte is one too many");
         assert!(two.set(20) && one.set(80), "what is held already may stay");
+        total.rebound(99);
+        assert!(two.set(19) && !two.set(20), "another bound holds at once");
+        total.rebound(100);
         drop(one);
         assert!(two.set(100));
         drop(two);

@@ -11,7 +11,7 @@ use super::Error;
 use super::connection::{self, Newcomer};
 use super::proxied;
 use super::shared::{Port, Shared, Words, drained};
-use super::socket;
+use super::socket::{self, TcpOptions};
 use crate::audit;
 use crate::metrics::AcceptError;
 
@@ -25,21 +25,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Listener {
     socket: TcpListener,
     port: Arc<Port>,
+    /// What accepted sockets take over from this one.
+    tcp: TcpOptions,
 }
 
 impl Listener {
     pub(super) fn bind(port: Arc<Port>, address: SocketAddr) -> Result<Self, Error> {
-        let socket = socket::listen(address, &port.live.load().tcp).map_err(|source| Error::Bind {
+        let tcp = port.live.load().tcp;
+        let socket = socket::listen(address, &tcp).map_err(|source| Error::Bind {
             name: port.name.to_string(),
             address,
             source,
         })?;
         tracing::info!(listener = %port.name, %address, tls = port.live.load().tls.is_some(), "listening");
-        Ok(Self { socket, port })
+        Ok(Self { socket, port, tcp })
     }
 
     /// Accepts until the gateway drains. `alive` is held by every connection, so that the last one to end can be awaited.
-    pub(super) async fn accept(self, shared: Arc<Shared>, mut words: Words, alive: mpsc::Sender<()>) {
+    pub(super) async fn accept(mut self, shared: Arc<Shared>, mut words: Words, alive: mpsc::Sender<()>) {
         let mut pause = FIRST_PAUSE;
         let handed_on = words.clone();
         loop {
@@ -52,6 +55,7 @@ impl Listener {
                 Ok((stream, peer)) => {
                     pause = FIRST_PAUSE;
                     let peer = canonical(peer);
+                    self.follow(&stream);
                     tokio::select! {
                         biased;
                         () = self.admit(stream, peer, &shared, &handed_on, &alive) => {}
@@ -68,6 +72,19 @@ impl Listener {
                     }
                 }
             }
+        }
+    }
+
+    /// Has accepted sockets take over what a reload has put in force, this one too.
+    fn follow(&mut self, accepted: &TcpStream) {
+        let tcp = self.port.live.load().tcp;
+        if tcp == self.tcp {
+            return;
+        }
+        self.tcp = tcp;
+        let applied = socket::configure(&self.socket, &tcp).and_then(|()| socket::configure(accepted, &tcp));
+        if let Err(error) = applied {
+            tracing::warn!(listener = %self.port.name, %error, "can't set the options of sockets");
         }
     }
 

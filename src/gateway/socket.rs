@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 /// How a dead peer is found out when MQTT is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub(super) struct TcpOptions {
 ///
 /// # Errors
 /// What the system answers; the socket is not usable then.
-pub(super) fn configure(stream: &TcpStream, options: &TcpOptions) -> io::Result<()> {
-    apply(&SockRef::from(stream), options)
+pub(super) fn configure(socket: &impl AsFd, options: &TcpOptions) -> io::Result<()> {
+    apply(&SockRef::from(socket), options)
 }
 
 fn apply(socket: &Socket, options: &TcpOptions) -> io::Result<()> {
@@ -59,6 +60,8 @@ pub(super) fn raise_descriptor_limit() {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     #[tokio::test]

@@ -344,6 +344,8 @@ pub enum CertificateKind {
 }
 
 impl CertificateKind {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Own, Self::Authority, Self::RevocationList];
     pub(super) const LABELS: [&'static str; 3] = ["own", "authority", "revocation_list"];
 
     /// The `kind` label.

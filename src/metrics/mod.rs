@@ -15,7 +15,7 @@ mod series;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
@@ -32,7 +32,7 @@ use crate::mqtt::frame::PacketType;
 use crate::mqtt::{Direction, Version};
 use family::{DIRECTIONS, Family, PACKET_TYPES, VERSIONS};
 use reading::Reading;
-use series::{add, counters, gauges, histogram};
+use series::{ServerFamilies, add, counters, gauges, histogram};
 
 /// The content type of what [`Metrics::render`] gives.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -72,7 +72,8 @@ struct PacketSeries {
 pub struct Metrics {
     registry: Registry,
     listeners: BTreeMap<String, Arc<ListenerMetrics>>,
-    servers: BTreeMap<(String, String), Arc<ServerMetrics>>,
+    servers: Mutex<BTreeMap<(String, String), Arc<ServerMetrics>>>,
+    of_servers: ServerFamilies,
     /// By version, direction and packet type number less one.
     packets: [[[PacketSeries; 15]; 2]; 3],
     refusals: IntCounterVec,
@@ -100,12 +101,8 @@ impl Metrics {
         for name in listeners {
             by_listener.insert(name.to_owned(), Arc::new(of_listeners.listener(name)?));
         }
-        let mut by_server = BTreeMap::new();
-        for (broker, server) in servers {
-            by_server.insert((broker.to_owned(), server.to_owned()), Arc::new(of_servers.server(broker, server)?));
-        }
         add_process(&registry)?;
-        Ok(Self {
+        let metrics = Self {
             packets: packet_series(&registry)?,
             refusals: counters(&registry, &family::REFUSALS)?,
             rewrites: counters(&registry, &family::REWRITES)?,
@@ -115,9 +112,40 @@ impl Metrics {
             judge_seconds: histogram(&registry, &family::JUDGE_SECONDS)?.get_metric_with_label_values::<&str>(&[])?,
             reloads: ReloadMetrics::new(&registry)?,
             listeners: by_listener,
-            servers: by_server,
+            servers: Mutex::default(),
+            of_servers,
             registry,
-        })
+        };
+        metrics.set_servers(servers)?;
+        Ok(metrics)
+    }
+
+    /// These (broker, server) pairs are the ones from now on: those known stay as they are, those gone are no longer shown.
+    ///
+    /// # Errors
+    /// When a series could not be made.
+    pub fn set_servers<'n>(&self, servers: impl IntoIterator<Item = (&'n str, &'n str)>) -> Result<(), MetricsError> {
+        let mut known = self.lock_servers();
+        let mut before = std::mem::take(&mut *known);
+        for (broker, server) in servers {
+            let key = (broker.to_owned(), server.to_owned());
+            let handles = match before.remove(&key) {
+                Some(handles) => handles,
+                None => Arc::new(self.of_servers.server(broker, server)?),
+            };
+            known.insert(key, handles);
+        }
+        for (broker, server) in before.keys() {
+            self.of_servers.forget(broker, server);
+            if !known.keys().any(|(other, _)| other == broker) {
+                CertificateKind::ALL.into_iter().for_each(|kind| self.no_certificate(Side::Broker, broker, kind));
+            }
+        }
+        Ok(())
+    }
+
+    fn lock_servers(&self) -> MutexGuard<'_, BTreeMap<(String, String), Arc<ServerMetrics>>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The handles of one listener; ask once, at start.
@@ -128,13 +156,13 @@ impl Metrics {
         self.listeners.get(name).cloned().ok_or_else(|| MetricsError::Unknown(name.to_owned()))
     }
 
-    /// The handles of one server of a broker; ask once, at start.
+    /// The handles of one server of a broker; ask once, at start or reload.
     ///
     /// # Errors
-    /// When [`Metrics::new`] was not given that pair.
+    /// When neither [`Metrics::new`] nor [`Metrics::set_servers`] was given that pair.
     pub fn server(&self, broker: &str, server: &str) -> Result<Arc<ServerMetrics>, MetricsError> {
         let key = (broker.to_owned(), server.to_owned());
-        self.servers.get(&key).cloned().ok_or_else(|| MetricsError::Unknown(format!("{broker} {server}")))
+        self.lock_servers().get(&key).cloned().ok_or_else(|| MetricsError::Unknown(format!("{broker} {server}")))
     }
 
     /// What is counted of reloads.
@@ -200,7 +228,7 @@ impl Metrics {
     pub fn certificate_expiry(&self, side: Side, name: &str, kind: CertificateKind, not_after: i64) {
         let known = match side {
             Side::Listener => self.listeners.contains_key(name),
-            Side::Broker => self.servers.keys().any(|(broker, _)| broker == name),
+            Side::Broker => self.lock_servers().keys().any(|(broker, _)| broker == name),
         };
         if !known {
             return;
@@ -208,6 +236,12 @@ impl Metrics {
         if let Ok(gauge) = self.certificate_expiry.get_metric_with_label_values(&[side.label(), name, kind.label()]) {
             gauge.set(not_after);
         }
+    }
+
+    /// There is no certificate of this kind any more.
+    pub fn no_certificate(&self, side: Side, name: &str, kind: CertificateKind) {
+        // There was none before either.
+        let _ = self.certificate_expiry.remove_label_values(&[side.label(), name, kind.label()]);
     }
 
     /// Shows a value that somebody else keeps.

@@ -227,6 +227,15 @@ impl ServerFamilies {
         })
     }
 
+    /// No longer shows a server; what failed when it was dialled stays counted.
+    pub(super) fn forget(&self, broker: &str, server: &str) {
+        let labels = [broker, server];
+        // Where one was not shown, it is not shown now either.
+        let _ = self.up.remove_label_values(&labels);
+        let _ = self.open.remove_label_values(&labels);
+        let _ = self.dials.remove_label_values(&labels);
+    }
+
     pub(super) fn server(&self, broker: &str, server: &str) -> Result<ServerMetrics, MetricsError> {
         let labels = [broker, server];
         let up = self.up.get_metric_with_label_values(&labels)?;

@@ -146,6 +146,30 @@ fn names_that_the_settings_do_not_give_make_no_series() {
 }
 
 #[test]
+fn other_servers_take_the_place_of_those_that_are_gone() {
+    let metrics = metrics();
+    let stays = metrics.server("plant", "10.0.0.1:1883").unwrap();
+    stays.dial_failed("refused");
+    metrics.certificate_expiry(Side::Broker, "plant", CertificateKind::Own, 1);
+    metrics.set_servers([("plant", "10.0.0.1:1883"), ("cloud", "c:8883")]).unwrap();
+    assert!(metrics.server("plant", "10.0.0.2:1883").is_err());
+    stays.dial_failed("refused");
+    let text = metrics.render().unwrap();
+    for line in [
+        r#"tidegate_broker_dials_total{broker="plant",server="10.0.0.1:1883"} 2"#,
+        r#"tidegate_broker_up{broker="cloud",server="c:8883"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} not in\n{text}");
+    }
+    assert!(!text.contains("10.0.0.2"), "{text}");
+    metrics.set_servers([("cloud", "c:8883")]).unwrap();
+    assert!(
+        !metrics.render().unwrap().contains("tidegate_certificate_expiry_timestamp_seconds{"),
+        "its broker is gone"
+    );
+}
+
+#[test]
 fn a_setting_with_quotes_or_newlines_stays_one_escaped_line() {
     let metrics = Metrics::new(["a\"b\\c\nd"], []).unwrap();
     let text = metrics.render().unwrap();

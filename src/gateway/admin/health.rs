@@ -1,7 +1,7 @@
 //! Whether the gateway can work, and whether it should be given clients.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A failed dial says this long that the server is down. After that nobody knows: a gateway that gets no clients dials
@@ -28,13 +28,14 @@ struct Server {
     failed: Moment,
 }
 
-/// What the gateway knows of its own state: written by the data path, read by `/healthz` and `/readyz`. Atomics alone.
+/// What the gateway knows of its own state: written by the data path, by atomics alone, and read by `/healthz` and
+/// `/readyz`.
 pub struct Health {
     epoch: Instant,
     draining: AtomicBool,
     beat: Moment,
     listeners: Vec<Listener>,
-    brokers: Vec<Broker>,
+    brokers: Mutex<Vec<Broker>>,
 }
 
 /// Tells [`Health`] how dialling one server went. Cheap to clone.
@@ -59,23 +60,36 @@ impl Health {
         listeners: impl IntoIterator<Item = &'n str>,
         servers: impl IntoIterator<Item = (&'n str, &'n str)>,
     ) -> Self {
-        let epoch = Instant::now();
         let listener = |name: &str| Listener { name: name.to_owned(), open: AtomicBool::new(false) };
+        let health = Self {
+            epoch: Instant::now(),
+            draining: AtomicBool::new(false),
+            beat: Moment::new(0),
+            listeners: listeners.into_iter().map(listener).collect(),
+            brokers: Mutex::default(),
+        };
+        health.set_servers(servers);
+        health
+    }
+
+    /// These are the brokers and their servers from now on; what is known of those that stay is kept.
+    pub fn set_servers<'n>(&self, servers: impl IntoIterator<Item = (&'n str, &'n str)>) {
         let mut brokers: Vec<Broker> = Vec::new();
         for (name, server) in servers {
-            let server = (server.to_owned(), Arc::new(Server { epoch, failed: Moment::new(0) }));
+            let state = self.server(name, server).map(|Reachability(state)| state);
+            let state = state.unwrap_or_else(|| Arc::new(Server { epoch: self.epoch, failed: Moment::new(0) }));
+            let server = (server.to_owned(), state);
             match brokers.iter_mut().find(|broker| broker.name == name) {
                 Some(broker) => broker.servers.push(server),
                 None => brokers.push(Broker { name: name.to_owned(), servers: vec![server] }),
             }
         }
-        Self {
-            epoch,
-            draining: AtomicBool::new(false),
-            beat: Moment::new(0),
-            listeners: listeners.into_iter().map(listener).collect(),
-            brokers,
-        }
+        *self.brokers() = brokers;
+    }
+
+    /// Replaced whole, so that what a panic left is whole too.
+    fn brokers(&self) -> MutexGuard<'_, Vec<Broker>> {
+        self.brokers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The listener of that name accepts connections, or no longer does.
@@ -85,9 +99,10 @@ impl Health {
         }
     }
 
-    /// The handle of one server; ask once, at start. `None` when [`Health::new`] was not given that pair.
+    /// The handle of one server; ask once, at start or reload. `None` for a pair that was not given.
     pub fn server(&self, broker: &str, server: &str) -> Option<Reachability> {
-        let broker = self.brokers.iter().find(|known| known.name == broker)?;
+        let brokers = self.brokers();
+        let broker = brokers.iter().find(|known| known.name == broker)?;
         broker.servers.iter().find(|(known, _)| known == server).map(|(_, state)| Reachability(Arc::clone(state)))
     }
 
@@ -120,7 +135,8 @@ impl Health {
         let closed = self.listeners.iter().filter(|listener| !listener.open.load(Ordering::Acquire));
         reasons.extend(closed.map(|listener| format!("listener {} is not open", listener.name)));
         let is_down = |server: &Server| since(server.epoch, &server.failed, now).is_some_and(|since| since < DOWN_FOR);
-        let down = self.brokers.iter().filter(|broker| broker.servers.iter().all(|(_, server)| is_down(server)));
+        let brokers = self.brokers();
+        let down = brokers.iter().filter(|broker| broker.servers.iter().all(|(_, server)| is_down(server)));
         reasons.extend(down.map(|broker| format!("no server of broker {} can be reached", broker.name)));
         reasons
     }
@@ -170,6 +186,17 @@ mod tests {
         first.down(now);
         assert!(health.unready(now + DOWN_FOR).is_empty(), "nobody knows any more");
         assert!(health.server("plant", "c:8883").is_none());
+    }
+
+    #[test]
+    fn what_is_known_of_a_server_outlives_a_change_of_others() {
+        let (health, now) = (Health::new([], [("plant", "a:1883"), ("plant", "b:1883")]), Instant::now());
+        health.server("plant", "a:1883").unwrap().down(now);
+        health.set_servers([("plant", "a:1883"), ("cloud", "c:8883")]);
+        assert_eq!(health.unready(now), ["no server of broker plant can be reached"]);
+        assert!(health.server("plant", "b:1883").is_none());
+        health.server("cloud", "c:8883").unwrap().down(now);
+        assert_eq!(health.unready(now).len(), 2);
     }
 
     #[test]
