@@ -170,7 +170,10 @@ pub fn reference() -> String {
     table(&mut page, "What becomes of a quarantined message", ["quarantine", "what"], QUARANTINE);
     table(&mut page, "Reasons of `handshake_failed`", ["reason", "what"], HANDSHAKE_FAILED);
     table(&mut page, "Causes", ["cause", "what"], causes().iter().map(|cause| (cause.label(), meaning(cause))));
-    let _ = writeln!(page, "- For a refused CONNECT, a client that a new policy does not let stay, a rule that disconnects and, in 3.1, a refused Topic Filter: the reason, as of `refused`.");
+    let _ = writeln!(
+        page,
+        "- For a refused CONNECT, a client that a new policy does not let stay, a rule that disconnects and, in 3.1, a refused Topic Filter: the reason, as of `refused`."
+    );
     list(&mut page, "For a Protocol Error", Violation::ALL.map(Violation::label));
     list(&mut page, "For a Malformed Packet", DecodeError::ALL.iter().map(|error| error.label()));
     let _ = write!(page, "\n{SINK}");
@@ -234,7 +237,9 @@ fn meaning(cause: &Cause) -> &'static str {
         Cause::Malformed(_) => "A packet does not decode.",
         Cause::Illegal(_) => "A packet may not be sent in this state.",
         Cause::Version => "The protocol level is unknown or not accepted here.",
-        Cause::Refused(_) => "CONNECT was refused, or is under a new policy; or a PUBLISH was, by a rule that disconnects.",
+        Cause::Refused(_) => {
+            "CONNECT was refused, or is under a new policy; or a PUBLISH was, by a rule that disconnects."
+        }
         Cause::FilterRefused(_) => {
             "A Topic Filter was refused by a rule that disconnects, or in 3.1, which has no answer for that."
         }

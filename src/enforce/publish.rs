@@ -275,12 +275,7 @@ fn resolve<'s>(side: &'s Side, head: &PublishHead<'s>) -> Result<(&'s str, Name)
 }
 
 /// Asks the policy. What it only observes is recorded.
-fn ask<'t>(
-    standing: &mut Standing,
-    call: &mut Call<'_>,
-    judged: &Judged<'t>,
-    topic: &'t str,
-) -> Option<Refused<'t>> {
+fn ask<'t>(standing: &mut Standing, call: &mut Call<'_>, judged: &Judged<'t>, topic: &'t str) -> Option<Refused<'t>> {
     let decision = standing.decide(&request(call.from, judged.message(topic)));
     heed(decision, call, topic).or_else(|| {
         let response_topic = judged.response_topic(call.from)?;

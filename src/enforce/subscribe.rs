@@ -3,13 +3,13 @@
 use std::hash::BuildHasher;
 use std::num::NonZeroU16;
 
+use super::Connection;
 use super::end::{Cause, End, Violation};
 use super::event::Rewrite;
 use super::exchange::{Acknowledgement, Awaits, Question, Sending};
 use super::refusal::{self, Answer, Subject};
 use super::relay::{Call, Step};
 use super::subscriptions::Asked;
-use super::Connection;
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, PacketType, QoS};
 use crate::mqtt::packet::{SubAck, Subscribe, Subscription, Unsubscribe};
@@ -126,7 +126,8 @@ impl Connection {
         weighed: &mut Weighed,
     ) -> Result<QoS, Denial> {
         let (filter, qos) = (subscription.filter.text(), subscription.qos);
-        let qos = match self.standing.decide(&Request::Subscribe(policy::Subscription { filter, qos, has_identifier })) {
+        let qos = match self.standing.decide(&Request::Subscribe(policy::Subscription { filter, qos, has_identifier }))
+        {
             Decision::Deny(denial) => return Err(denial),
             Decision::Observe(denial, granted) => {
                 call.observed(PacketType::Subscribe, Some(filter), &denial);

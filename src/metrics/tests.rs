@@ -46,6 +46,7 @@ fn touch(metrics: &Metrics) {
     listener.handshake(true, false, Duration::from_millis(3));
     listener.handshake_failed("expired");
     listener.stale_lists(1);
+    listener.authenticated("certificate", "accepted");
     listener.accept_failed(&std::io::Error::from_raw_os_error(24));
     let server = metrics.server("plant", "10.0.0.1:1883").unwrap();
     let _dialled = server.dialled();

@@ -185,8 +185,9 @@ fn a_delivery_beyond_the_gateways_limits_is_refused_and_a_publication_ends_it() 
         let topics =
             [("a\r", "refuse_control_characters"), ("a/b/c/d/e", "max_topic_levels"), (&long, "max_topic_bytes")];
         for stream_threshold_bytes in [10, 1000] {
-            let world =
-                || World::connected_with(v, Terms { limits: limits().into(), stream_threshold_bytes, ..terms() }, &[], &[]);
+            let world = || {
+                World::connected_with(v, Terms { limits: limits().into(), stream_threshold_bytes, ..terms() }, &[], &[])
+            };
             for (topic, rule) in topics {
                 let code = if v == Version::V50 { ReasonCode::TopicNameInvalid } else { ReasonCode::Success };
                 let mut one = world();
