@@ -75,7 +75,7 @@ fn blocks(page: &str) -> Vec<String> {
 }
 
 const SMALLEST: &str = r#"
-policies = ["policies/permit-all"]
+policies = ["policies/shown"]
 [[broker]]
 name = "plant"
 servers = ["127.0.0.1:1883"]
@@ -83,19 +83,46 @@ servers = ["127.0.0.1:1883"]
 name = "field"
 bind = "0.0.0.0:1883"
 broker = "plant"
+identity.sources = ["anonymous"]
 "#;
 
-/// A block as a settings file and a policy: one of the two is what the block shows, the rest is filled in.
+/// What a block is a part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Settings,
+    Policy,
+    Cases,
+}
+
+fn shown(block: &str) -> Shown {
+    let has = |starts: &[&str]| block.lines().any(|line| starts.iter().any(|start| line.starts_with(start)));
+    if has(&["[[case]]"]) {
+        Shown::Cases
+    } else if has(&["version =", "permit_all", "[[role]]", "[[grant]]", "[[deny]]"]) {
+        Shown::Policy
+    } else {
+        Shown::Settings
+    }
+}
+
+/// A block as a settings file and a policy: what it does not show is filled in.
 fn written(block: &str, folder: &Path) -> PathBuf {
-    let is_policy = block.contains("permit_all") || block.trim_start().starts_with("version =");
-    let policy = if is_policy { block } else { "version = \"1\"\npermit_all = true\n" };
-    let settings = match block {
-        _ if is_policy => SMALLEST.to_owned(),
-        whole if whole.contains("policies =") => whole.to_owned(),
-        part => format!("{SMALLEST}\n{part}"),
+    const PERMIT_ALL: &str = "version = \"1\"\npermit_all = true\n";
+    let (policy, settings) = match shown(block) {
+        Shown::Policy if block.contains("version =") => (block.to_owned(), SMALLEST.to_owned()),
+        Shown::Policy => (format!("version = \"1\"\n{block}"), SMALLEST.to_owned()),
+        Shown::Settings | Shown::Cases if block.contains("policies =") => (PERMIT_ALL.to_owned(), block.to_owned()),
+        Shown::Settings => (PERMIT_ALL.to_owned(), format!("{SMALLEST}\n{block}")),
+        Shown::Cases => (PERMIT_ALL.to_owned(), SMALLEST.to_owned()),
     };
-    fs::create_dir_all(folder.join("policies/permit-all")).unwrap();
-    fs::write(folder.join("policies/permit-all/policy.toml"), policy).unwrap();
+    let named = settings.lines().find_map(|line| line.strip_prefix("policies =")).unwrap_or_default();
+    for policy_folder in named.split('"').filter(|part| part.contains('/')) {
+        fs::create_dir_all(folder.join(policy_folder)).unwrap();
+        fs::write(folder.join(policy_folder).join("policy.toml"), &policy).unwrap();
+        if shown(block) == Shown::Cases {
+            fs::write(folder.join(policy_folder).join("cases.toml"), block).unwrap();
+        }
+    }
     let path = folder.join("gateway.toml");
     fs::write(&path, settings).unwrap();
     path
@@ -103,7 +130,7 @@ fn written(block: &str, folder: &Path) -> PathBuf {
 
 #[test]
 fn every_block_of_settings_in_the_documents_is_taken() {
-    let mut pages = files("docs", "md");
+    let mut pages = [files("docs", "md"), files("docs/howto", "md")].concat();
     pages.push(PathBuf::from("README.md"));
     let mut seen = 0;
     for page in pages {
@@ -111,6 +138,10 @@ fn every_block_of_settings_in_the_documents_is_taken() {
             let folder = tempfile::tempdir().unwrap();
             let path = written(&block, folder.path());
             assert_eq!(problems(&path), [""; 0], "{}:\n{block}", page.display());
+            if shown(&block) == Shown::Cases {
+                let cases = config::cases::load(&folder.path().join("policies/shown"));
+                assert!(cases.is_ok(), "{}:\n{block}", page.display());
+            }
             seen += 1;
         }
     }

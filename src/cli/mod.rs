@@ -3,11 +3,13 @@
 //! Read [`main`] first.
 
 mod check;
+mod explain;
 mod import;
 mod log;
 mod passwd;
 mod pki;
 mod run;
+mod test;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -59,6 +61,12 @@ enum Command {
     /// Make a policy of what another broker is set to
     #[command(long_about = import::ABOUT)]
     Import(import::Arguments),
+    /// Say what a policy decides about one request, and why
+    #[command(long_about = explain::ABOUT)]
+    Explain(explain::Arguments),
+    /// Ask policies the cases that they carry
+    #[command(long_about = test::ABOUT)]
+    Test(test::Arguments),
     /// Make a CA, certificates and revocation lists for trying and testing
     #[command(long_about = pki::ABOUT)]
     Pki(pki::Arguments),
@@ -113,6 +121,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Import(arguments) => import::import(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
         Command::Pki(arguments) => pki::pki(&arguments),
         Command::Passwd(arguments) => passwd::passwd(&arguments),
     }
@@ -123,6 +133,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn refused(problems: &[Problem]) -> Exit {
     let is_unreadable = |problem: &Problem| problem.kind == Kind::Unreadable && problem.span.is_none();
     if problems.iter().any(is_unreadable) { Exit::Failed } else { Exit::No }
+}
+
+/// Seconds since 1970.
+fn unix_now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Writes a line of the answer; the reader may be gone, as behind `| head`.

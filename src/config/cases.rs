@@ -32,7 +32,7 @@ pub struct Case {
     pub at: Option<i64>,
     /// What must be said.
     pub expect: Expect,
-    /// The rule that must have said it; none leaves that open.
+    /// The rule that must have refused, or one that must have permitted; none leaves that open.
     pub rule: Option<String>,
     /// Why; none leaves that open.
     pub reason: Option<Reason>,
@@ -131,7 +131,21 @@ impl Case {
 pub fn load(folder: &Path) -> Result<Vec<Case>, Problems> {
     let source =
         super::open(&folder.join(FILE), super::MAX_TABLE_BYTES).map_err(|problem| Problems::new(vec![problem]))?;
-    let mut reading = Reading::new(&source);
+    read(&source)
+}
+
+/// Reads one case that was put together elsewhere; `by` says where, for problems.
+///
+/// # Errors
+/// Every problem of the text.
+pub fn one(by: &str, text: String) -> Result<Case, Problems> {
+    let source = Arc::new(Source { path: by.into(), text });
+    let mut cases = read(&source)?;
+    cases.pop().ok_or_else(|| Problems::new(Vec::new()))
+}
+
+fn read(source: &Arc<Source>) -> Result<Vec<Case>, Problems> {
+    let mut reading = Reading::new(source);
     let (table, is_toml) = read_text::<CasesTable>(&mut reading);
     let mut cases: Vec<Case> = Vec::with_capacity(table.case.len());
     if is_toml {
@@ -160,11 +174,8 @@ fn case(located: &Located<CaseTable>, reading: &mut Reading) -> Option<Case> {
     let asked = asked(located, reading);
     let expect = table.expect.as_ref()?;
     if expect.value == Expect::Allow {
-        let said = [
-            ("rule", table.rule.as_ref().map(|rule| &rule.span)),
-            ("reason", table.reason.as_ref().map(|reason| &reason.span)),
-        ];
-        only_with(&said, "what is permitted is not attributed to a rule", reading);
+        let reason = [("reason", table.reason.as_ref().map(|reason| &reason.span))];
+        only_with(&reason, "what is permitted has no reason", reading);
     } else if table.subscribe.is_some() {
         only_with(
             &[("max_qos", table.max_qos.as_ref().map(|qos| &qos.span))],

@@ -265,7 +265,6 @@ impl Opening<'_> {
             Err(_) => {
                 let mut output = Output::default();
                 let end = connection.close(Cause::BrokerUnreachable, &mut output);
-                self.recorder.events(connection.identity(), output.events.drain(..));
                 let identity = connection.identity().clone();
                 Err(Setback::connect(end, identity, client, output.back))
             }

@@ -53,7 +53,7 @@ settings! {
         at: Option<Located<i64>> = None, optional(moment());
         /// What the policy must say: `allow`, `deny`, or `observe` for what goes on in monitor mode and would else be refused.
         expect: Option<Located<Expect>> = None, required(word());
-        /// The id of the rule that must have refused; `default` where no grant permits.
+        /// The id of the rule that must have refused, `default` where no grant permits; of what is permitted, of a grant that must permit it.
         rule: Option<Located<String>> = None, optional(label());
         /// Why it must have been refused, in the word of the records.
         reason: Option<Located<Reason>> = None, optional(word());

@@ -1,0 +1,268 @@
+//! `tidegate explain`: one request, the decision, every rule weighed and why.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{ArgGroup, Args};
+use serde_json::{Value as Json, json};
+
+use super::{Exit, answer, complain, refused};
+use crate::config::cases::{self, Case};
+use crate::config::{self, Problem, Problems};
+use crate::mqtt::frame::QoS;
+use crate::policy::{Authority, Decision, Explanation, Policy, Request, Weighed};
+
+pub(super) const ABOUT: &str = "\
+Say what a policy decides about one request, with every rule weighed, and why.
+
+Who asks is told by --as, as often as there is something known of the client:
+`certificate.cn=temp-07`, `certificate.ou=sensors`, `username=anna`,
+`client_id=x`, `address=10.0.0.7`, `listener=field`, `claim.site=hamburg`. Given
+twice, it has both values. Who it is proven to be is `identity`: when not given,
+the Common Name, else the user name.
+
+  tidegate explain -p policies/single-tenant \\
+    --as certificate.cn=temp-07 --as certificate.ou=sensors \\
+    --publish plant/line1/telemetry/temp-08
+
+The exit code is 0 when it is permitted (or only observed) and 1 when it is
+refused. With --json the answer is one object: `decision`, `rule`, `reason`,
+`on_deny`, `max_qos`, `policy`, `roles`, and `weighed`, each with `rule`, `kind`,
+`applies`, `matched`, `says` and `why`.";
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("request").required(true).args(["connect", "publish", "subscribe", "receive"]))]
+pub(super) struct Arguments {
+    /// The settings file whose policies decide
+    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "/etc/tidegate/gateway.toml")]
+    settings: PathBuf,
+    /// A policy folder, in place of a settings file; several are one policy
+    #[arg(short = 'p', long = "policy", value_name = "FOLDER", conflicts_with = "settings")]
+    policies: Vec<PathBuf>,
+    /// Something known of the client
+    #[arg(long = "as", value_name = "NAME=VALUE")]
+    asking: Vec<String>,
+    /// To be connected at all
+    #[arg(long)]
+    connect: bool,
+    /// To publish to this Topic Name
+    #[arg(long, value_name = "TOPIC")]
+    publish: Option<String>,
+    /// To subscribe with this Topic Filter
+    #[arg(long, value_name = "FILTER")]
+    subscribe: Option<String>,
+    /// To be delivered a message of this Topic Name
+    #[arg(long, value_name = "TOPIC")]
+    receive: Option<String>,
+    /// QoS of the message or subscription
+    #[arg(long, value_name = "0|1|2")]
+    qos: Option<u8>,
+    /// The message is retained
+    #[arg(long)]
+    retain: bool,
+    /// The message is a Will
+    #[arg(long, requires = "publish")]
+    will: bool,
+    /// A file that holds the payload
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["subscribe", "connect"])]
+    payload: Option<PathBuf>,
+    /// Bytes of the payload, where it does not matter what it says
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["payload", "subscribe", "connect"])]
+    payload_bytes: Option<usize>,
+    /// The Response Topic of the message
+    #[arg(long, value_name = "TOPIC", requires = "publish")]
+    response_topic: Option<String>,
+    /// When, as in 2026-11-22T03:00:00+01:00; now when not given
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn explain(arguments: &Arguments) -> Exit {
+    let policy = match policy(arguments) {
+        Ok(policy) => policy,
+        Err(problems) => {
+            complain(&problems);
+            return refused(problems.as_slice());
+        }
+    };
+    let case = match written(arguments).map(|text| cases::one("command line", text)) {
+        Ok(Ok(case)) => case,
+        Ok(Err(problems)) => {
+            problems.into_iter().for_each(|problem: Problem| complain(without_place(&problem)));
+            return Exit::Usage;
+        }
+        Err(error) => {
+            complain(format_args!("error: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let mut authority = Authority::new(&policy, &case.identity, case.at.unwrap_or_else(super::unix_now));
+    let Some((request, explanation)) = explain_all(&mut authority, &case) else { return Exit::Failed };
+    if arguments.json {
+        answer(to_json(&policy, &explanation));
+    } else {
+        answer(in_words(&policy, &request, &explanation));
+    }
+    if matches!(explanation.decision, Decision::Deny(_)) { Exit::No } else { Exit::Done }
+}
+
+/// The first of a case's requests that is refused, else the first, and what is said to it.
+pub(super) fn explain_all<'c>(authority: &mut Authority, case: &'c Case) -> Option<(Request<'c>, Explanation)> {
+    let mut first = None;
+    for request in case.requests() {
+        let explanation = authority.explain(&case.identity, &request);
+        if matches!(explanation.decision, Decision::Deny(_)) {
+            return Some((request, explanation));
+        }
+        first.get_or_insert((request, explanation));
+    }
+    first
+}
+
+fn policy(arguments: &Arguments) -> Result<Arc<Policy>, Problems> {
+    if arguments.policies.is_empty() {
+        return config::load(&arguments.settings).map(|settings| settings.policy);
+    }
+    let folders: Vec<&Path> = arguments.policies.iter().map(PathBuf::as_path).collect();
+    config::load_policy(&folders).map(|loaded| loaded.policy)
+}
+
+/// The request as a case of `cases.toml`: one reader for both, and one set of words.
+fn written(arguments: &Arguments) -> Result<String, String> {
+    let mut text = String::from("[[case]]\nname = \"asked\"\nexpect = \"allow\"\n");
+    let mut put = |key: &str, value: &str| {
+        let _ = writeln!(text, "{key} = {value}");
+    };
+    // A JSON string is a TOML string.
+    let quoted = |value: &str| Json::from(value).to_string();
+    let asked = [
+        ("publish", &arguments.publish),
+        ("subscribe", &arguments.subscribe),
+        ("receive", &arguments.receive),
+        ("response_topic", &arguments.response_topic),
+    ];
+    for (key, value) in asked {
+        if let Some(value) = value {
+            put(key, &quoted(value));
+        }
+    }
+    for (key, is_set) in [("connect", arguments.connect), ("retain", arguments.retain), ("will", arguments.will)] {
+        if is_set {
+            put(key, "true");
+        }
+    }
+    if let Some(qos) = arguments.qos {
+        put("qos", &qos.to_string());
+    }
+    if let Some(at) = &arguments.at {
+        put("at", &quoted(at));
+    }
+    let payload_bytes = match &arguments.payload {
+        Some(file) => {
+            let read = std::fs::metadata(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
+            usize::try_from(read.len()).ok()
+        }
+        None => arguments.payload_bytes,
+    };
+    if let Some(bytes) = payload_bytes {
+        put("payload_bytes", &bytes.to_string());
+    }
+    let mut known: Vec<(&str, Vec<String>)> = Vec::new();
+    for pair in &arguments.asking {
+        let (name, value) = pair.split_once('=').ok_or_else(|| format!("`--as {pair}`: expected NAME=VALUE"))?;
+        match known.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, values)) => values.push(quoted(value)),
+            None => known.push((name, vec![quoted(value)])),
+        }
+    }
+    for (name, values) in known {
+        match values.as_slice() {
+            [value] => put(&format!("as.{name}"), value),
+            values => put(&format!("as.{name}"), &format!("[{}]", values.join(", "))),
+        }
+    }
+    Ok(text)
+}
+
+/// A problem of the command line: its place in a text that nobody wrote says nothing.
+fn without_place(problem: &Problem) -> String {
+    let mut text = format!("error: {}", problem.message);
+    for more in [&problem.label, &problem.help] {
+        if !more.is_empty() {
+            let _ = write!(text, "\n  {more}");
+        }
+    }
+    text
+}
+
+fn to_json(policy: &Policy, explanation: &Explanation) -> Json {
+    let (decision, denial, max_qos) = match &explanation.decision {
+        Decision::Allow => ("allow", None, None),
+        Decision::AllowUpTo(qos) => ("allow", None, Some(qos.value())),
+        Decision::Observe(denial, max_qos) => ("observe", Some(denial), max_qos.map(QoS::value)),
+        Decision::Deny(denial) => ("deny", Some(denial), None),
+    };
+    let weighed = explanation.weighed.iter().map(|weighed| {
+        json!({
+            "rule": weighed.rule.as_str(),
+            "kind": weighed.kind.label(),
+            "applies": weighed.applies,
+            "matched": weighed.matched,
+            "says": weighed.says.label(),
+            "why": weighed.why,
+        })
+    });
+    json!({
+        "decision": decision,
+        "rule": denial.map(|denial| denial.rule.as_str()),
+        "reason": denial.map(|denial| denial.reason.label()),
+        "on_deny": denial.map(|denial| denial.on_deny.label()),
+        "max_qos": max_qos,
+        "policy": &**policy.version(),
+        "roles": explanation.roles,
+        "weighed": weighed.collect::<Vec<_>>(),
+    })
+}
+
+fn in_words(policy: &Policy, request: &Request<'_>, explanation: &Explanation) -> String {
+    let mut text = format!("{}: {}\n", headline(&explanation.decision), asked(request));
+    if let Decision::Observe(denial, _) | Decision::Deny(denial) = &explanation.decision {
+        let _ = writeln!(text, "  by rule `{}`, reason `{}`", denial.rule.as_str(), denial.reason.label());
+    }
+    let roles = match explanation.roles.as_slice() {
+        [] => "no role but `everyone`".to_owned(),
+        roles => format!("roles {}", roles.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(", ")),
+    };
+    let _ = writeln!(text, "  policy `{}`, {roles}\n", policy.version());
+    let (speaking, silent): (Vec<&Weighed>, Vec<&Weighed>) =
+        explanation.weighed.iter().partition(|weighed| weighed.matched);
+    for weighed in speaking.into_iter().chain(silent) {
+        let (kind, rule, says) = (weighed.kind.label(), weighed.rule.as_str(), weighed.says.label());
+        let _ = writeln!(text, "  {says:<8}{kind:<8} `{rule}`: {}", weighed.why);
+    }
+    text.trim_end().to_owned()
+}
+
+fn headline(decision: &Decision) -> String {
+    match decision {
+        Decision::Allow => "permitted".to_owned(),
+        Decision::AllowUpTo(qos) => format!("permitted at QoS {}", qos.value()),
+        Decision::Observe(denial, _) => format!("goes on, and would be refused ({})", denial.on_deny.label()),
+        Decision::Deny(denial) => format!("refused ({})", denial.on_deny.label()),
+    }
+}
+
+fn asked(request: &Request<'_>) -> String {
+    match request {
+        Request::Connect(_) => "to be connected".to_owned(),
+        Request::Will(message) => format!("a Will to `{}` at QoS {}", message.topic, message.qos.value()),
+        Request::Publish(message) => format!("to publish to `{}` at QoS {}", message.topic, message.qos.value()),
+        Request::Subscribe(asked) => format!("to subscribe to `{}` at QoS {}", asked.filter, asked.qos.value()),
+        Request::Receive(message) => format!("to receive `{}`", message.topic),
+        Request::Respond(topic) => format!("to have answers sent to `{topic}`"),
+    }
+}
