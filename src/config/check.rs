@@ -238,6 +238,9 @@ fn listener(
     let around = identity::Around { tls: identity::Asked::of(table.tls.as_ref()), policy: &process.policy };
     let identity = identity::identity(located, &around, reading);
     let broker = table.broker.as_ref().and_then(|name| find_broker(name, gateway, brokers, reading));
+    if let (Some(name), Some(broker)) = (&table.broker, &broker) {
+        far::claims(&name.span, identity.as_ref(), &broker.credentials, reading);
+    }
     Some(Listener {
         name: table.name.as_ref()?.value.as_str().into(),
         bind: table.bind.as_ref()?.value,

@@ -8,7 +8,8 @@ use crate::config::files;
 use crate::config::problem;
 use crate::config::read::{Located, Reading};
 use crate::config::settings::{
-    Broker, BrokerCredentials, BrokerProxyProtocol, FixedCredentials, ProxyVersion, Sas, SasKeys, Server,
+    Broker, BrokerCredentials, BrokerProxyProtocol, FixedCredentials, IdentitySettings, IdentitySource, ProxyVersion,
+    Sas, SasKeys, Server,
 };
 use crate::config::tables::{BrokerProxyProtocolTable, BrokerTable, CredentialsMode, CredentialsTable, SasTable};
 
@@ -158,6 +159,45 @@ fn sas(table: &CredentialsTable, span: &Range<usize>, reading: &mut Reading) -> 
         key_name: sas.value.key_name.as_ref().map(|name| name.value.clone()),
         lifetime: sas.value.lifetime,
     }))
+}
+
+/// What clients merely claim must not become what a broker takes for proven.
+pub(super) fn claims(
+    span: &Range<usize>,
+    identity: Option<&IdentitySettings>,
+    credentials: &BrokerCredentials,
+    reading: &mut Reading,
+) {
+    let templates = match credentials {
+        BrokerCredentials::Identity { username, .. } => [Some(username), None],
+        BrokerCredentials::Sas(sas) => [Some(&sas.username), Some(&sas.resource)],
+        BrokerCredentials::Pass
+        | BrokerCredentials::Remove
+        | BrokerCredentials::Fixed(_)
+        | BrokerCredentials::Table(_) => [None, None],
+    };
+    for (claim, is_bound) in [("client_id", binds_client_id(identity)), ("username", binds_username(identity))] {
+        let variable = format!("${{{claim}}}");
+        if !is_bound && templates.iter().flatten().any(|template| template.as_str().contains(&variable)) {
+            let problem = reading
+                .at(problem::Kind::Unsafe, span, "this broker is shown what clients of this listener only claim")
+                .label(format!(
+                    "`{variable}` is part of the broker's `credentials`, and here it is whatever a client says"
+                ))
+                .help(format!("set `identity.{claim} = [\"${{identity}}\"]`, or use `${{identity}}` in `credentials`"));
+            reading.report(problem);
+        }
+    }
+}
+
+fn binds_client_id(identity: Option<&IdentitySettings>) -> bool {
+    identity.is_some_and(|identity| !identity.client_id.is_empty())
+}
+
+/// The user name of a client that is known by a password is proven with it.
+fn binds_username(identity: Option<&IdentitySettings>) -> bool {
+    let is_proof = |source: &IdentitySource| matches!(source, IdentitySource::Password(_));
+    identity.is_some_and(|identity| !identity.username.is_empty() || identity.sources.iter().all(is_proof))
 }
 
 fn sas_keys(sas: &Located<SasTable>, reading: &mut Reading) -> Option<SasKeys> {

@@ -148,3 +148,52 @@ fn every_file_and_folder_is_watched_once() {
     ];
     assert_eq!(watched, expected);
 }
+
+/// Settings whose listener says `identity`, and whose broker `credentials`.
+fn shown(identity: &str, credentials: &str) -> Result<Settings, Problems> {
+    let text = format!(
+        "{}\ncredentials = {credentials}\n",
+        SMALLEST.replace("tls.client_ca", &format!("{identity}\ntls.client_ca"))
+    );
+    let (folder, path) = folder(&text);
+    fs::write(
+        folder.path().join("passwords"),
+        "temp-07:$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0\n",
+    )
+    .unwrap();
+    fs::write(folder.path().join("key"), "c2VjcmV0").unwrap();
+    load(&path)
+}
+
+#[test]
+fn what_clients_only_claim_is_no_credential_towards_a_broker() {
+    let of = |username: &str| format!("{{ mode = \"identity\", username = \"{username}\" }}");
+    let sas = |resource: &str| {
+        format!("{{ mode = \"sas\", username = \"u\", sas = {{ resource = \"{resource}\", key_file = \"key\" }} }}")
+    };
+    let password = "identity = { sources = [\"password\"], password.files = [\"passwords\"] }";
+    let either = "identity = { sources = [\"password\", \"certificate\"], password.files = [\"passwords\"] }";
+    let bound =
+        "identity = { sources = [\"certificate\"], client_id = [\"${identity}-*\"], username = [\"${identity}\"] }";
+    for (identity, credentials, expected) in [
+        ("", of("${identity}"), true),
+        ("", of("${certificate.cn}"), true),
+        ("", of("a-${client_id}"), false),
+        ("", of("${username}"), false),
+        ("", sas("hub/devices/${identity}"), true),
+        ("", sas("hub/devices/${client_id}"), false),
+        (bound, sas("hub/devices/${client_id}"), true),
+        (bound, of("${username}"), true),
+        (password, of("${username}"), true),
+        (password, of("${client_id}"), false),
+        (either, of("${username}"), false),
+    ] {
+        let found = shown(identity, &credentials);
+        assert_eq!(found.is_ok(), expected, "{identity} {credentials}: {:?}", found.err());
+    }
+    let problems = shown("", &of("${client_id}")).unwrap_err().to_string();
+    assert!(
+        problems.contains("only claim") && problems.contains("identity.client_id = [\"${identity}\"]"),
+        "{problems}"
+    );
+}

@@ -76,10 +76,10 @@ fn a_broker_gets_the_credentials_that_the_settings_say_and_all_else_as_it_was_se
     check(fixed, &broker, &[(own(), login("bridge", "s3cret")), (None, login("bridge", "s3cret"))]);
     let nameless = "credentials = { mode = \"fixed\", username = \"bridge\" }";
     check(setup().broker(nameless), &broker, &[(own(), Some(("bridge".to_owned(), None)))]);
-    let templated = "credentials = { mode = \"identity\", username = \"plant/${identity}/${client_id}\", \
+    let templated = "credentials = { mode = \"identity\", username = \"plant/${identity}/${certificate.cn}\", \
                      password_file = \"password\" }";
     let templated = setup().broker(templated).file("password", "s3cret\n");
-    check(templated, &broker, &[(own(), login("plant/temp-07/pump-7", "s3cret"))]);
+    check(templated, &broker, &[(own(), login("plant/temp-07/temp-07", "s3cret"))]);
     let table = setup().broker("credentials = { mode = \"identity\", table = \"accounts.toml\" }").file(
         "accounts.toml",
         "temp-07 = { username = \"plant7\", password = \"pa55\" }\nother = { password = \"x\" }\n",
