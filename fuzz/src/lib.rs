@@ -2,6 +2,7 @@
 //! stable.
 
 pub mod connection;
+mod credentials;
 mod oracle;
 mod proxy;
 mod stream;
@@ -35,5 +36,7 @@ targets! {
     connection => connection::relay;
     topic_algebra => topics::compare;
     oracle_v311 => oracle::compare;
+    passwords => credentials::passwords;
+    token => credentials::tokens;
     proxy => proxy::header;
 }

@@ -44,7 +44,7 @@ pub struct Verifier {
     pub audiences: Vec<Box<str>>,
     /// By how many seconds the clocks of issuer and gateway may differ.
     pub leeway_seconds: u32,
-    /// The claim that names the identity, dotted where it is inside another; it must have exactly one value.
+    /// The claim that names the identity, dotted where it is inside another; it must be one text.
     pub name_claim: Box<str>,
     /// Whether `exp` must be there.
     pub require_expiry: bool,
@@ -130,7 +130,7 @@ errors! {
     Audience = "audience", "the token is for another audience";
     /// Above [`MAX_CLAIMS`] or [`MAX_CLAIM_BYTES`].
     TooManyClaims = "too_many_claims", "the token has too many claims";
-    /// The claim that names is missing, empty, too long, has several values or a control character.
+    /// The claim that names is missing, empty, too long, no single text, or has a control character.
     NoName = "no_name", "the token does not name exactly one identity";
 }
 
@@ -154,7 +154,7 @@ impl Verifier {
         let claims = Claims::read(&payload)?;
         let expires = self.check_time(&payload, unix)?;
         self.check_parties(&payload)?;
-        let name = claims.one(&self.name_claim).filter(|name| is_name(name)).ok_or(TokenError::NoName)?.into();
+        let name = claims.text(&self.name_claim).filter(|name| is_name(name)).ok_or(TokenError::NoName)?.into();
         Ok(Token { name, expires, claims: claims.into_pairs(), key_mark })
     }
 

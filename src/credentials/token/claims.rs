@@ -18,6 +18,8 @@ const LISTS_OF_WORDS: [&str; 2] = ["scope", "scp"];
 #[derive(Default)]
 pub(super) struct Claims {
     pairs: Vec<(Box<str>, Box<str>)>,
+    /// Where in `pairs` the claims are that are one text.
+    texts: Vec<usize>,
     names: HashSet<Box<str>>,
     bytes: usize,
 }
@@ -29,10 +31,10 @@ impl Claims {
         Ok(claims)
     }
 
-    /// The value of a claim that has exactly one.
-    pub(super) fn one(&self, name: &str) -> Option<&str> {
-        let mut values = self.pairs.iter().filter(|(known, _)| **known == *name).map(|(_, value)| &**value);
-        values.next().filter(|_| values.next().is_none())
+    /// The value of a claim that is one text, no list and no number.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        let mut texts = self.texts.iter().filter_map(|at| self.pairs.get(*at));
+        texts.find(|(known, _)| **known == *name).map(|(_, value)| &**value)
     }
 
     pub(super) fn into_pairs(self) -> Vec<(Box<str>, Box<str>)> {
@@ -63,8 +65,12 @@ impl Claims {
             Json::Text(text) if LISTS_OF_WORDS.contains(&name) => {
                 text.split(' ').filter(|word| !word.is_empty()).try_for_each(|word| self.push(name, word))
             }
+            Json::Text(text) => {
+                self.texts.push(self.pairs.len());
+                self.push(name, text)
+            }
             Json::List(items) => items.iter().try_for_each(|item| self.scalar(name, item)),
-            Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) | Json::Object(_) => {
+            Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Object(_) => {
                 self.scalar(name, value)
             }
         }

@@ -1,0 +1,4 @@
+//! A password file.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzz::passwords(data));
