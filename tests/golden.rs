@@ -26,6 +26,16 @@ fn settings_schema() {
 }
 
 #[test]
+fn policy_schema() {
+    check("policy.schema.json", &format!("{:#}\n", reference::policy_schema()));
+}
+
+#[test]
+fn cases_schema() {
+    check("cases.schema.json", &format!("{:#}\n", reference::cases_schema()));
+}
+
+#[test]
 fn metrics_page() {
     check("metrics.md", &tidegate::metrics::reference());
 }

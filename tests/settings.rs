@@ -29,22 +29,36 @@ fn said_of(path: &Path) -> String {
     }
 }
 
-#[test]
-fn every_problem_of_a_file_is_said_in_one_run() {
+/// Holds what is said against what was said before, by name.
+fn check(said: &[(String, String)]) {
     let mut differing = Vec::new();
-    let vectors = files("tests/vectors/settings", "toml");
-    assert!(vectors.len() > 10);
-    for path in vectors {
-        let said = said_of(&path);
-        let golden = Path::new("tests/golden/settings").join(path.file_name().unwrap()).with_extension("txt");
+    for (name, said) in said {
+        let golden = Path::new("tests/golden/settings").join(name).with_extension("txt");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            fs::write(&golden, &said).unwrap();
+            fs::write(&golden, said).unwrap();
         }
-        if fs::read_to_string(&golden).unwrap_or_default() != said {
-            differing.push(format!("{}:\n{said}", path.display()));
+        if fs::read_to_string(&golden).unwrap_or_default() != *said {
+            differing.push(format!("{name}:\n{said}"));
         }
     }
     assert!(differing.is_empty(), "said otherwise than in tests/golden/settings:\n{}", differing.join("\n"));
+}
+
+#[test]
+fn every_problem_of_a_file_is_said_in_one_run() {
+    let vectors = files("tests/vectors/settings", "toml");
+    assert!(vectors.len() > 10);
+    let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    check(&vectors.iter().map(|path| (name(path), said_of(path))).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_problem_of_cases_is_said_in_one_run() {
+    let said = ["wrong", "broken", "none"].map(|name| {
+        let problems = config::cases::load(&Path::new("tests/vectors/cases").join(name)).unwrap_err();
+        (format!("cases-{name}"), format!("refused\n\n{problems}\n"))
+    });
+    check(&said);
 }
 
 /// Problems of a settings file that is only shown: the files that it names are elsewhere.

@@ -231,6 +231,7 @@ fn asked(located: &Located<CaseTable>, reading: &mut Reading) -> Option<Asked> {
         reading.report(problem);
         return None;
     }
+    first?;
     meaningless(table, reading);
     let qos = table.qos.as_ref().map_or(QoS::Zero, |qos| qos.value);
     let message = |topic: &str| Payload {

@@ -288,7 +288,7 @@ fn plain_listener(table: &ListenerTable, span: &Range<usize>, reading: &mut Read
     let span = table.bind.as_ref().map_or(span, |bind| &bind.span);
     let problem = reading
         .at(problem::Kind::Unsafe, span, "a listener without TLS")
-        .label("whatever is sent here can be read and changed on the way, and no client is proven")
+        .label("whatever is sent here can be read and changed on the way")
         .help(
             "give it `tls.certificate`, `tls.key` and `tls.client_ca`, or bind an address of the machine network alone",
         )

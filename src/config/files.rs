@@ -52,14 +52,16 @@ fn bytes(file: &Located<PathBuf>, reading: &mut Reading) -> Option<Vec<u8>> {
     match super::read_bytes(&file.value, MAX_SECRET_BYTES) {
         Ok(bytes) => Some(bytes),
         Err(why) => {
-            refuse(file, &why, reading);
+            super::check::no_file("can't open", &file.value, &why, &file.span, reading);
             None
         }
     }
 }
 
 fn refuse(file: &Located<PathBuf>, why: &str, reading: &mut Reading) {
-    super::check::no_file("can't use", &file.value, why, &file.span, reading);
+    let message = format!("can't use `{}`", file.value.display());
+    let problem = reading.at(problem::Kind::Invalid, &file.span, message).label(why);
+    reading.report(problem);
 }
 
 settings! {
@@ -122,7 +124,7 @@ fn by_identity<K: Kind + Default>(file: &Located<PathBuf>, is_secret: bool, read
     let source = match super::open(&file.value, super::MAX_TABLE_BYTES) {
         Ok(source) => source,
         Err(problem) => {
-            refuse(file, &problem.label, reading);
+            super::check::no_file("can't open", &file.value, &problem.label, &file.span, reading);
             return None;
         }
     };

@@ -190,13 +190,12 @@ impl Problem {
         let path = self.source.path.display().to_string();
         let title = level.primary_title(self.message.as_str());
         let mut group: Group<'_> = match self.span.clone() {
-            Some(span) => title.element(
-                Snippet::source(self.source.text.as_str()).path(path).annotation(
-                    AnnotationKind::Primary
-                        .span(shorten(&self.source.text, span))
-                        .label((!self.label.is_empty()).then_some(self.label.as_str())),
-                ),
-            ),
+            Some(span) => {
+                let (line, number, span) = the_line(&self.source.text, span);
+                let label = (!self.label.is_empty()).then_some(self.label.as_str());
+                let caret = AnnotationKind::Primary.span(span).label(label);
+                title.element(Snippet::source(line).line_start(number).path(path).annotation(caret))
+            }
             None => {
                 let group = title.element(Origin::path(path));
                 if self.label.is_empty() { group } else { group.element(Level::NOTE.message(self.label.as_str())) }
@@ -209,11 +208,17 @@ impl Problem {
     }
 }
 
-/// The caret stays on the line it begins on: a table may span the whole file.
-fn shorten(text: &str, span: Range<usize>) -> Range<usize> {
+/// The line that a span begins on, its number, and what of the span is on it: a table may span the whole file, and a
+/// file may have many problems.
+fn the_line(text: &str, span: Range<usize>) -> (&str, usize, Range<usize>) {
     let start = span.start.min(text.len());
-    let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
-    start..span.end.clamp(start, line_end.max(start))
+    let (before, behind) = text.split_at_checked(start).unwrap_or((text, ""));
+    let begin = before.rfind('\n').map_or(0, |at| at + 1);
+    let end = behind.find('\n').map_or(text.len(), |at| before.len() + at);
+    let line = text.get(begin..end).unwrap_or_default();
+    let from = before.len() - begin;
+    let number = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    (line, number, from..span.end.saturating_sub(begin).clamp(from, line.len()))
 }
 
 impl fmt::Display for Problem {

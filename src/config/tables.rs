@@ -36,9 +36,9 @@ settings! {
         deadlines: Over<Deadlines> = Over::nothing(), overridable();
         /// What Keep Alive a client may ask for; a listener may have its own.
         keep_alive: Over<KeepAlive> = Over::nothing(), overridable();
-        /// How changed files are noticed.
+        /// How changed files are noticed. At SIGHUP everything is read anew in any case; files that are not valid change nothing.
         reload: Reload = Reload::default(), table();
-        /// Password checks.
+        /// Password checks, which take long on purpose: they run beside the connections, on threads of their own.
         authentication: Authentication = Authentication::default(), table();
         /// Metrics and health.
         admin: Admin = Admin::default(), table();
@@ -64,7 +64,7 @@ settings! {
         websocket: Option<Located<WebSocket>> = None, optional(table());
         /// Who its clients are, and what proves it. Without it: the one Common Name of the client certificate; and where none is asked for, nobody, which only a policy that permits everything lets through.
         identity: Option<Located<IdentityTable>> = None, optional(table());
-        /// PROXY protocol of a load balancer in front of it.
+        /// PROXY protocol (of HAProxy, versions 1 and 2) of a load balancer in front of it. Addresses of clients are then those that it tells.
         proxy_protocol: Option<Located<ProxyProtocolTable>> = None, optional(table());
         /// Protocol versions that are accepted.
         versions: Vec<Located<Version>> = every_version(), list(word(), 1..=3);

@@ -15,7 +15,7 @@ use crate::policy::Reason;
 settings! {
     /// Requests, and what a policy must say of them.
     pub(in crate::config) struct CasesTable {
-        /// One request.
+        /// One request, and what the policy must say of it. It has one of `publish`, `subscribe`, `receive` and `connect`.
         case: Vec<Located<CaseTable>> = Vec::new(), required_list(table(), 1..=100_000);
     }
 }

@@ -55,7 +55,10 @@ pub(super) fn identity(
 ) -> Option<IdentitySettings> {
     match &listener.value.identity {
         Some(table) => Some(settings(table, around, reading)),
-        None if around.policy.permits_all() => None,
+        None if around.policy.permits_all() => {
+            unproven(listener.value.tls.as_ref(), reading);
+            None
+        }
         None if matches!(around.tls, Asked::Yes | Asked::Unknown) => Some(IdentitySettings {
             sources: vec![IdentitySource::Certificate(CertificateName {
                 name: Attribute::CertificateCn,
@@ -70,6 +73,18 @@ pub(super) fn identity(
             None
         }
     }
+}
+
+/// TLS, and clients that prove nothing by it.
+fn unproven(tls: Option<&Located<ServerTlsTable>>, reading: &mut Reading) {
+    let Some(Located { value: tls, span }) = tls else { return };
+    let Some(Located { value: Clients::Optional | Clients::None, span: clients }) = &tls.clients else { return };
+    let at = if clients.is_empty() { span } else { clients };
+    let problem = reading
+        .at(problem::Kind::Unsafe, at, "clients without a certificate are let in")
+        .label("who they are is then for the broker to find out")
+        .warning();
+    reading.report(problem);
 }
 
 /// A policy with rules, and a listener whose clients are nobody.

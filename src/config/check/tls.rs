@@ -73,12 +73,8 @@ fn client_auth(tls: &ServerTlsTable, span: &Range<usize>, reading: &mut Reading)
             None
         }
         Clients::Required => tls.client_ca.as_ref().map(|ca| ClientAuth::Required { ca: ca.value.clone() }),
-        Clients::Optional => {
-            unproven(at, reading);
-            tls.client_ca.as_ref().map(|ca| ClientAuth::Optional { ca: ca.value.clone() })
-        }
+        Clients::Optional => tls.client_ca.as_ref().map(|ca| ClientAuth::Optional { ca: ca.value.clone() }),
         Clients::None => {
-            unproven(at, reading);
             for (key, at) in [("client_ca", tls.client_ca.as_ref()), ("crl", tls.crl.first())]
                 .iter()
                 .filter_map(|(k, at)| Some((k, (*at)?)))
@@ -92,14 +88,6 @@ fn client_auth(tls: &ServerTlsTable, span: &Range<usize>, reading: &mut Reading)
             Some(ClientAuth::None)
         }
     }
-}
-
-fn unproven(at: &Range<usize>, reading: &mut Reading) {
-    let problem = reading
-        .at(problem::Kind::Unsafe, at, "clients without a certificate are let in")
-        .label("who they are is then for the broker to find out")
-        .warning();
-    reading.report(problem);
 }
 
 pub(super) fn broker_tls(tls: &BrokerTlsTable, reading: &mut Reading) -> BrokerTls {

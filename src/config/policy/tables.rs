@@ -31,7 +31,7 @@ settings! {
         on_deny: Option<Located<OnDeny>> = Some(Located { value: OnDeny::Reject, span: 0..0 }), optional(word());
         /// Where quarantined messages go: the levels before their own topic.
         quarantine_topic: Option<Located<String>> = Some(Located { value: Draft::QUARANTINE_TOPIC.to_owned(), span: 0..0 }), optional(topic_name());
-        /// Who is who. The role `everyone` is built in.
+        /// Clients that have something in common. A client has every role that fits it; `everyone` is built in.
         role: Vec<Located<RoleTable>> = Vec::new(), list(table(), 0..=MANY);
         /// What is permitted. What no grant permits is refused.
         grant: Vec<Located<GrantTable>> = Vec::new(), list(table(), 0..=MANY);
@@ -161,7 +161,7 @@ settings! {
         max_payload_bytes: Option<Located<usize>> = None, optional(size(0..=256 << 20));
         /// The share names that Shared Subscriptions may use; every one when not given, and none when empty.
         share_groups: Option<Located<Vec<Located<String>>>> = None, optional(list(plain_text(), 0..=MANY));
-        /// When it holds; always when not given.
+        /// When it holds; always when not given. Hours outside of which it holds, on some days, leave it to hold on all others.
         when: Option<Located<WhenTable>> = None, optional(table());
         /// With `monitor` its limits refuse nothing and are recorded.
         mode: Option<Located<Mode>> = Some(Located { value: Mode::Enforce, span: 0..0 }), optional(word());
@@ -187,7 +187,7 @@ settings! {
         receive: Vec<Located<String>> = Vec::new(), list(topic_filter(), 0..=MANY);
         /// Topic Filters that it leaves alone.
         except: Vec<Located<String>> = Vec::new(), list(topic_filter(), 0..=MANY);
-        /// When it holds; always when not given.
+        /// When it holds; always when not given. Hours outside of which it holds, on some days, leave it to hold on all others.
         when: Option<Located<WhenTable>> = None, optional(table());
         /// With `monitor` it refuses nothing and is recorded.
         mode: Option<Located<Mode>> = Some(Located { value: Mode::Enforce, span: 0..0 }), optional(word());

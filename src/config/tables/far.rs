@@ -19,7 +19,7 @@ settings! {
         password_file: Option<Located<PathBuf>> = None, optional(File);
         /// File with a user name and a password for each identity, for `identity`: `"temp-07" = { username = "plant7", password = "…" }`.
         table: Option<Located<PathBuf>> = None, optional(File);
-        /// What is signed, for `sas`.
+        /// What is signed and by which key, for `sas`.
         sas: Option<Located<SasTable>> = None, optional(table());
     }
 }

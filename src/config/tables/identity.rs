@@ -23,15 +23,15 @@ settings! {
         client_id: Vec<Located<Template>> = Vec::new(), list(template(), 0..=16);
         /// What the user name must be, likewise.
         username: Vec<Located<Template>> = Vec::new(), list(template(), 0..=16);
-        /// The client certificate; without this table its one Common Name.
+        /// The name in a client certificate that says who its owner is; without this table its one Common Name. A certificate without that name, or with several, proves nobody.
         certificate: Option<Located<CertificateNameTable>> = None, optional(table());
         /// User name and password.
         password: Option<Located<PasswordTable>> = None, optional(table());
-        /// JSON Web Tokens.
+        /// JSON Web Tokens. A connection ends when its token does.
         token: Option<Located<TokenTable>> = None, optional(table());
-        /// The network that a client is on, for devices that can show nothing.
+        /// The network that a client is on, for devices that can show nothing. Whoever is on it may pretend to be any of them.
         address: Option<Located<AddressTable>> = None, optional(table());
-        /// An authentication service.
+        /// An authentication service, asked over HTTP.
         http: Option<Located<HttpTable>> = None, optional(table());
     }
 }

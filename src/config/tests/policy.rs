@@ -219,3 +219,19 @@ fn ten_thousand_rules_and_a_hundred_thousand_identities_load_quickly() {
     assert_eq!(&**loaded.policy.version(), "large");
     assert!(took < Duration::from_secs(10), "{took:?}; unoptimised, and others may be at work");
 }
+
+#[test]
+fn a_file_with_nothing_but_problems_is_refused_in_no_time() {
+    let grants: String =
+        (0..20_000).map(|at| format!("[[grant]]\nid = \"g\"\nroles = [\"role-{at}x\"]\npublsh = []\n")).collect();
+    let roles: String =
+        (0..2000).map(|at| format!("[[role]]\nname = \"role-{at}\"\nmatch.idendity = \"a\"\n")).collect();
+    let began = std::time::Instant::now();
+    let said = united(&[&format!("version = \"1\"\n{roles}{grants}")]).unwrap_err();
+    assert!(said.contains("more than 200 problems"), "{said}");
+    assert!(
+        said.matches("error: ").count() < 210 && began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+}
