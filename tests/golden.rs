@@ -44,3 +44,14 @@ fn metrics_page() {
 fn audit_page() {
     check("audit.md", &tidegate::audit::reference());
 }
+
+/// The table of refusals, between two marks of a page that is written by hand.
+#[test]
+fn refusals_of_the_conformance_page() {
+    const MARK: &str = "<!-- from the code: src/enforce/refusal.rs -->\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conformance.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let mut parts = page.split(MARK);
+    let (before, _, after) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    check("conformance.md", &[before, MARK, &tidegate::enforce::reference(), MARK, after].concat());
+}

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate::enforce::end::{Blame, Cause, End};
-use tidegate::enforce::event::{Event, Kind, Rewrite, Text};
+use tidegate::enforce::event::{Event, Kind, Quarantine, Rewrite, Text};
 use tidegate::enforce::output::Counts;
 use tidegate::metrics::{CertificateKind, Metrics, Side, Source};
 use tidegate::mqtt::error::DecodeError;
 use tidegate::mqtt::frame::PacketType;
 use tidegate::mqtt::{Direction, Version};
-use tidegate::policy::Reason;
+use tidegate::policy::{OnDeny, Reason};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/prometheus")
@@ -60,8 +60,11 @@ fn rendered() -> String {
     let mut counts = Counts::default();
     counts.add(3, 64);
     metrics.packets(Version::V50, Direction::FromClient, &counts);
-    let refused = Kind::Refused { reason: Reason::NotAuthorized, rule: Text::new("default") };
-    for kind in [refused, Kind::Rewritten(Rewrite::TopicNameRestored)] {
+    let (reason, on_deny) = (Reason::NotAuthorized, OnDeny::Quarantine);
+    let quarantine = Some(Quarantine::Published);
+    let refused = Kind::Refused { reason, rule: Text::new("default"), on_deny, quarantine };
+    let observed = Kind::Observed { reason, rule: Text::new("default"), on_deny };
+    for kind in [refused, observed, Kind::Rewritten(Rewrite::TopicNameRestored)] {
         metrics.event(&Event {
             kind,
             direction: Direction::FromClient,

@@ -7,9 +7,9 @@ use data_encoding::HEXLOWER;
 
 use super::line::{Line, Record};
 use crate::enforce::end::End;
-use crate::enforce::event::{Event, Kind};
+use crate::enforce::event::{Event, Kind, Quarantine};
 use crate::enforce::output::Counts;
-use crate::identity::Identity;
+use crate::identity::{Identity, Method};
 use crate::mqtt::{Direction, Version};
 
 /// Which connection a record is about.
@@ -95,7 +95,7 @@ pub fn handshake_failed(
     line.finish()
 }
 
-/// A packet, or one Topic Filter of it, was refused or went on changed.
+/// A packet, or one Topic Filter of it, was refused, went on changed, or would have been refused.
 pub fn record(context: &ConnectionContext<'_>, event: &Event, time: SystemTime) -> Record {
     let mut line = connection_line(context, event.kind.label(), time);
     line.text("direction", direction(event.direction));
@@ -105,7 +105,15 @@ pub fn record(context: &ConnectionContext<'_>, event: &Event, time: SystemTime) 
     }
     line.text("reason", event.kind.reason_label());
     match &event.kind {
-        Kind::Refused { rule, .. } => line.bounded("rule", rule),
+        Kind::Refused { rule, on_deny, quarantine, reason: _ } => {
+            line.text("on_deny", on_deny.label());
+            line.text("quarantine", quarantine.map(Quarantine::label));
+            line.bounded("rule", rule);
+        }
+        Kind::Observed { rule, on_deny, reason: _ } => {
+            line.text("on_deny", on_deny.label());
+            line.bounded("rule", rule);
+        }
         Kind::Rewritten(_) => {}
     }
     line.text("policy", &*event.policy_version);
@@ -145,6 +153,8 @@ fn connection_line(context: &ConnectionContext<'_>, event: &'static str, time: S
     line.text("version", context.version.map(version));
     line.text("client_id", Some(&*identity.client_id).filter(|id| !id.is_empty()));
     line.text("username", identity.username.as_deref());
+    line.text("identity", identity.name.as_deref());
+    line.text("method", Some(identity.method).filter(|method| *method != Method::Unproven).map(Method::label));
     line.text("common_name", identity.common_name());
     if let Some(certificate) = &identity.certificate {
         line.text("fingerprint", HEXLOWER.encode(&certificate.fingerprint).as_str());

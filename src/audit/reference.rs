@@ -4,26 +4,31 @@ use std::fmt::Write;
 
 use super::line::MAX_TEXT_BYTES;
 use crate::enforce::end::{Cause, Violation};
-use crate::enforce::event::{Rewrite, Text};
+use crate::enforce::event::{Quarantine, Rewrite, Text};
+use crate::identity::Method;
 use crate::mqtt::error::DecodeError;
-use crate::policy::Reason;
+use crate::policy::{OnDeny, Reason};
 
 /// Every `event`, and when it is written.
-pub(super) const EVENTS: [(&str, &str); 7] = [
+pub(super) const EVENTS: [(&str, &str); 8] = [
     ("started", "The gateway starts. The first record of each run."),
     ("not_accepted", "A connection was refused at accept, before anything of it was read: a limit was reached."),
     (
         "handshake_failed",
         "A PROXY protocol header, a TLS or a WebSocket handshake failed or took too long. That connection has no other record.",
     ),
-    ("refused", "A packet, or one Topic Filter of a SUBSCRIBE, was refused and not forwarded; the connection goes on."),
+    (
+        "refused",
+        "A packet, or one Topic Filter of a SUBSCRIBE, was refused and not forwarded. The connection goes on, unless the rule disconnects.",
+    ),
+    ("observed", "A packet, or one Topic Filter of a SUBSCRIBE, went on that would have been refused: monitor mode."),
     ("rewritten", "A packet went on changed."),
     ("ended", "A connection ended, or its CONNECT was refused. Once for each connection whose handshake succeeded."),
     ("stopped", "The gateway ends in good order. The last record of such a run."),
 ];
 
 /// Every field, in the order of a line.
-pub(super) const FIELDS: [(&str, &str); 27] = [
+pub(super) const FIELDS: [(&str, &str); 31] = [
     ("time", "UTC, RFC 3339 with milliseconds."),
     ("event", "Which of the events above."),
     ("program", "Version of tidegate."),
@@ -33,13 +38,17 @@ pub(super) const FIELDS: [(&str, &str); 27] = [
     ("version", "`3.1`, `3.1.1` or `5.0`, once CONNECT has settled it."),
     ("client_id", "Client Identifier. Absent before CONNECT, and where the client leaves the choice to the broker."),
     ("username", "User name of CONNECT: a claim of the client."),
+    ("identity", "Who the client is proven to be."),
+    ("method", "What proves it; see below."),
     ("common_name", "Common Name of the verified client certificate, when it has exactly one."),
     ("fingerprint", "SHA-256 of the verified client certificate, in hex."),
     ("server", "The broker's server that was dialled, from the settings."),
     ("direction", "`from_client` or `from_broker`: who sent the packet."),
     ("packet", "Type of the packet, as the standard writes it."),
-    ("topic", "Topic Name, or the refused Topic Filter."),
+    ("topic", "Topic Name; or the Topic Filter or Response Topic that it is about."),
     ("reason", "Why; see below."),
+    ("on_deny", "What the rule does to what it refuses; see below."),
+    ("quarantine", "What became of the message, where the rule quarantines; see below."),
     ("cause", "Why the connection ended; see below."),
     ("blame", "Whose doing it was: `client`, `broker` or `gateway`."),
     (
@@ -104,6 +113,18 @@ const HANDSHAKE_FAILED: [(&str, &str); 30] = [
     ("io", "The connection broke."),
 ];
 
+/// Every `quarantine`, and what it means.
+const QUARANTINE: [(&str, &str); 5] = [
+    (Quarantine::Published.label(), "It was published to the quarantine topic."),
+    (
+        Quarantine::TooLarge.label(),
+        "No: it is larger than `max_buffered_bytes`, or with what is added than the broker takes.",
+    ),
+    (Quarantine::Topic.label(), "No: the topic that it would be published to goes beyond a limit of `[limits]`."),
+    (Quarantine::Again.label(), "No: its topic is under the quarantine topic already."),
+    (Quarantine::Repeat.label(), "No: it is a repeat of a message that was dealt with when it came first."),
+];
+
 const HEAD: &str = "\
 # Audit records
 
@@ -139,12 +160,20 @@ pub fn reference() -> String {
     table(&mut page, "Fields, in their order", ["field", "what"], FIELDS);
     let _ = writeln!(page, "## Reasons\n");
     list(&mut page, "Of `not_accepted`, the limit that was reached", NOT_ACCEPTED);
-    list(&mut page, "Of `refused`", Reason::ALL.map(Reason::label));
+    list(&mut page, "Of `refused` and `observed`", Reason::ALL.map(Reason::label));
     list(&mut page, "Of `rewritten`", Rewrite::ALL.map(Rewrite::label));
     let _ = writeln!(page);
+    let _ = writeln!(page, "## Other words\n");
+    list(&mut page, "`on_deny`, as policies write it", OnDeny::ALL.map(OnDeny::label));
+    list(&mut page, "`method`", Method::ALL.into_iter().filter(|one| *one != Method::Unproven).map(Method::label));
+    let _ = writeln!(page);
+    table(&mut page, "What becomes of a quarantined message", ["quarantine", "what"], QUARANTINE);
     table(&mut page, "Reasons of `handshake_failed`", ["reason", "what"], HANDSHAKE_FAILED);
     table(&mut page, "Causes", ["cause", "what"], causes().iter().map(|cause| (cause.label(), meaning(cause))));
-    let _ = writeln!(page, "- For a refused CONNECT and, in 3.1, a refused Topic Filter: the reason, as of `refused`.");
+    let _ = writeln!(
+        page,
+        "- For a refused CONNECT, a client that a new policy does not let stay, a rule that disconnects and, in 3.1, a refused Topic Filter: the reason, as of `refused`."
+    );
     list(&mut page, "For a Protocol Error", Violation::ALL.map(Violation::label));
     list(&mut page, "For a Malformed Packet", DecodeError::ALL.iter().map(|error| error.label()));
     let _ = write!(page, "\n{SINK}");
@@ -208,8 +237,12 @@ fn meaning(cause: &Cause) -> &'static str {
         Cause::Malformed(_) => "A packet does not decode.",
         Cause::Illegal(_) => "A packet may not be sent in this state.",
         Cause::Version => "The protocol level is unknown or not accepted here.",
-        Cause::Refused(_) => "CONNECT was refused.",
-        Cause::FilterRefused(_) => "A Topic Filter was refused, and 3.1 has no answer for that.",
+        Cause::Refused(_) => {
+            "CONNECT was refused, or is under a new policy; or a PUBLISH was, by a rule that disconnects."
+        }
+        Cause::FilterRefused(_) => {
+            "A Topic Filter was refused by a rule that disconnects, or in 3.1, which has no answer for that."
+        }
         Cause::KeepAliveZero => "A Keep Alive of zero, where the listener refuses it.",
         Cause::KeepAlive => "Nothing came for one and a half times the Keep Alive.",
         Cause::PacketDeadline => "A started packet was not finished in time.",

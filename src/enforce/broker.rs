@@ -1,15 +1,14 @@
-//! What a broker may send: everything but PUBLISH, which is `publish`'s, and CONNACK, which is `connack`'s.
+//! What a broker may send: everything but PUBLISH, which is `publish`'s, CONNACK, which is `connack`'s, and SUBACK, which
+//! is `subscribe`'s.
 
 use super::end::{Cause, End, Violation};
 use super::exchange::{Acknowledgement, Awaits};
 use super::relay::{Call, Step};
-use super::subscriptions::Asked;
 use super::{Blame, Connection};
+use crate::mqtt::Direction;
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, PacketType};
-use crate::mqtt::packet::{Packet, SubAck, UnsubAck};
-use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::{Direction, encode};
+use crate::mqtt::packet::{Packet, UnsubAck};
 
 impl Connection {
     pub(super) fn broker_sends(
@@ -46,41 +45,6 @@ impl Connection {
             }
         }
         Ok(Step::Forward(len))
-    }
-
-    /// A SUBACK is held to the filters that went on, and completed by those that did not.
-    fn suback(&mut self, call: &mut Call<'_>, len: usize, suback: &SubAck<'_>) -> Result<Step, End> {
-        let id = suback.packet_id;
-        let asked_for = self.client.exchanges.codes(id, Awaits::SubAck);
-        if asked_for.is_some_and(|count| usize::from(count) != suback.count()) {
-            return Err(self.illegal(Violation::CodeCount, call.from));
-        }
-        self.acknowledge(call.from, id, Acknowledgement::SubAck)?;
-        let Some(known) = &mut self.subscriptions else { return Ok(Step::Forward(len)) };
-        let asked = known.answered(id, suback.codes().map(ReasonCode::value));
-        if asked.codes.is_empty() {
-            return Ok(Step::Forward(len));
-        }
-        self.complete(call, suback, &asked);
-        Ok(Step::Done(len))
-    }
-
-    fn complete(&self, call: &mut Call<'_>, suback: &SubAck<'_>, asked: &Asked) {
-        let codes = || {
-            let mut granted = suback.codes();
-            asked.codes.iter().filter_map(move |&code| match code {
-                Asked::BROKER => granted.next(),
-                refused => ReasonCode::from_u8(refused),
-            })
-        };
-        let (version, id) = (self.version, suback.packet_id);
-        let mut whole = Vec::new();
-        encode::suback(version, id, suback.properties.iter(), codes(), &mut whole);
-        if self.is_too_large(Direction::FromClient, whole.len()) {
-            whole.clear();
-            encode::suback(version, id, None, codes(), &mut whole);
-        }
-        call.out.onward.make(|bytes| bytes.extend_from_slice(&whole));
     }
 
     fn unsuback(&mut self, unsuback: &UnsubAck<'_>) -> Result<(), End> {

@@ -1,35 +1,16 @@
-//! What a client may send: everything but PUBLISH, which is `publish`'s.
+//! What a client may send: everything but PUBLISH, which is `publish`'s, SUBSCRIBE and UNSUBSCRIBE, which are `subscribe`'s.
 
-use std::hash::BuildHasher;
 use std::num::NonZeroU16;
 
 use super::end::{Cause, End, Violation};
-use super::exchange::{Acknowledgement, Awaits, Question, Release, Sending};
+use super::exchange::{Acknowledgement, Release};
 use super::relay::{Call, Step};
-use super::subscriptions::Asked;
-use super::{Blame, Connection, reply};
+use super::{Blame, Connection};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, PacketType};
-use crate::mqtt::packet::{Disconnect, Packet, Subscribe, Subscription, Unsubscribe};
-use crate::mqtt::property::Property;
+use crate::mqtt::packet::{Disconnect, Packet};
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::{Direction, Version, encode};
-use crate::policy::{self, Decision, Denial, Reason, Request};
-
-/// Memory for SUBSCRIBE packets in flight whose SUBACK must be completed.
-const MAX_ASKED_BYTES: usize = 256 << 10;
-
-const TOO_MANY: Denial = Denial::limit("max_subscriptions", Reason::Quota);
-
-/// What became of the filters of a SUBSCRIBE.
-#[derive(Default)]
-struct Weighed {
-    asked: Asked,
-    /// How many go on.
-    passed: u16,
-    /// The rule that refused last.
-    rule: Option<String>,
-}
+use crate::mqtt::{Direction, encode};
 
 impl Connection {
     pub(super) fn client_sends(
@@ -89,120 +70,6 @@ impl Connection {
         }
     }
 
-    fn subscribe(&mut self, call: &mut Call<'_>, header: &FixedHeader, subscribe: &Subscribe<'_>) -> Result<Step, End> {
-        let id = subscribe.packet_id;
-        let question = question(call, header, Awaits::SubAck);
-        let sending = self.asking(call, id, question)?;
-        if self.subscriptions.as_ref().is_some_and(|known| known.asked_bytes() > MAX_ASKED_BYTES) {
-            return Ok(Step::Hold);
-        }
-        let weighed = self.weigh(call, subscribe)?;
-        if weighed.passed == 0 {
-            self.refuse_all(call, subscribe, &weighed);
-            return Ok(Step::Done(header.total_len()));
-        }
-        self.remember(call, id, &weighed, sending)?;
-        self.client.exchanges.asked(id, question, weighed.passed, sending);
-        if weighed.asked.codes.is_empty() {
-            return Ok(Step::Forward(header.total_len()));
-        }
-        let kept = subscribe.subscriptions().zip(weighed.asked.codes);
-        let kept = kept.filter(|(_, code)| *code == Asked::BROKER).map(|(subscription, _)| subscription);
-        let version = self.version;
-        call.out.onward.make(|bytes| encode::subscribe(version, id, subscribe.properties.iter(), kept, bytes));
-        Ok(Step::Done(header.total_len()))
-    }
-
-    /// Keeps what the SUBACK is completed by.
-    fn remember(&mut self, call: &Call<'_>, id: NonZeroU16, weighed: &Weighed, sending: Sending) -> Result<(), End> {
-        let known = self.subscriptions.get_or_insert_default();
-        match sending {
-            Sending::First => known.ask(id, weighed.asked.clone()),
-            Sending::Repeat | Sending::RefusedRepeat if known.ask_again(id, &weighed.asked) => {}
-            Sending::Repeat | Sending::RefusedRepeat => {
-                return Err(self.illegal(Violation::IdentifierInUse, call.from));
-            }
-        }
-        Ok(())
-    }
-
-    fn asking(&self, call: &Call<'_>, id: NonZeroU16, question: Question) -> Result<Sending, End> {
-        let sending = self.client.exchanges.asking(self.version, id, question);
-        sending.map_err(|violation| self.illegal(violation, call.from))
-    }
-
-    /// Judges each Topic Filter, and counts what is new.
-    fn weigh(&mut self, call: &mut Call<'_>, subscribe: &Subscribe<'_>) -> Result<Weighed, End> {
-        let mut weighed = Weighed::default();
-        let count = u16::try_from(subscribe.count);
-        let count = count.map_err(|_| End::malformed(DecodeError::TooManyFilters, call.from))?;
-        for (place, subscription) in subscribe.subscriptions().enumerate() {
-            let Some(denial) = self.take_on(call, &subscription, &mut weighed) else {
-                weighed.passed += 1;
-                continue;
-            };
-            let filter = subscription.filter.text();
-            call.refused(PacketType::Subscribe, Some(filter), &denial);
-            let Some(code) = reply::filter_code(self.version, denial.reason) else {
-                return Err(End::refused(Cause::FilterRefused(denial.reason), denial.rule.as_str()));
-            };
-            weighed.rule = Some(denial.rule.as_str().to_owned());
-            let codes = &mut weighed.asked.codes;
-            codes.resize(usize::from(count), Asked::BROKER);
-            if let Some(refused) = codes.get_mut(place) {
-                *refused = code.value();
-            }
-        }
-        Ok(weighed)
-    }
-
-    fn take_on(&mut self, call: &Call<'_>, subscription: &Subscription<'_>, weighed: &mut Weighed) -> Option<Denial> {
-        let filter = subscription.filter.text();
-        let request = Request::Subscribe(policy::Subscription { filter, qos: subscription.qos, has_identifier: false });
-        if let Decision::Deny(denial) = self.authority.decide(&self.identity, &request) {
-            return Some(denial);
-        }
-        let known = self.subscriptions.get_or_insert_default();
-        match known.hold(&call.terms.hash_keys, filter, call.terms.max_subscriptions) {
-            None => Some(TOO_MANY),
-            Some((hash, true)) => {
-                weighed.asked.fresh.push((weighed.passed, hash));
-                None
-            }
-            Some((_, false)) => None,
-        }
-    }
-
-    /// Nothing goes on: the gateway's own SUBACK.
-    fn refuse_all(&mut self, call: &mut Call<'_>, subscribe: &Subscribe<'_>, weighed: &Weighed) {
-        let codes = || weighed.asked.codes.iter().filter_map(|&code| ReasonCode::from_u8(code));
-        let words = weighed.rule.as_deref().and_then(|rule| self.explanation(call.from, rule));
-        let (version, id) = (self.version, subscribe.packet_id);
-        let mut suback = Vec::new();
-        encode::suback(version, id, words.as_deref().map(Property::ReasonString), codes(), &mut suback);
-        if self.is_too_large(call.from, suback.len()) {
-            suback.clear();
-            encode::suback(version, id, None, codes(), &mut suback);
-        }
-        self.answer(call, |bytes| bytes.extend_from_slice(&suback));
-    }
-
-    fn unsubscribe(&mut self, call: &Call<'_>, header: &FixedHeader, unsubscribe: &Unsubscribe<'_>) -> Result<(), End> {
-        let codes = match self.version {
-            Version::V31 | Version::V311 => 0,
-            Version::V50 => {
-                u16::try_from(unsubscribe.count).map_err(|_| End::malformed(DecodeError::TooManyFilters, call.from))?
-            }
-        };
-        let (id, question) = (unsubscribe.packet_id, question(call, header, Awaits::UnsubAck));
-        let sending = self.asking(call, id, question)?;
-        self.client.exchanges.asked(id, question, codes, sending);
-        if let Some(known) = &mut self.subscriptions {
-            unsubscribe.filters().for_each(|filter| known.release(&call.terms.hash_keys, filter.text()));
-        }
-        Ok(())
-    }
-
     /// The client's DISCONNECT goes on, and is the last packet that is looked at.
     fn goodbye(&self, call: &mut Call<'_>, len: usize, disconnect: &Disconnect<'_>) -> End {
         // 5.0 section 3.14.2.2.2.
@@ -214,11 +81,4 @@ impl Connection {
         call.at += len;
         End::new(Cause::ClientDisconnect, Blame::Client)
     }
-}
-
-/// The SUBSCRIBE or UNSUBSCRIBE that comes next.
-fn question(call: &Call<'_>, header: &FixedHeader, awaits: Awaits) -> Question {
-    let body = call.rest().get(header.header_len..header.total_len()).unwrap_or_default();
-    let [a, b, c, d, ..] = call.terms.hash_keys.hash_one(body).to_le_bytes();
-    Question { awaits, digest: u32::from_le_bytes([a, b, c, d]) }
 }

@@ -6,11 +6,12 @@ use super::end::{Cause, End, Violation};
 use super::event::Rewrite;
 use super::relay::{Call, Step};
 use super::{Blame, Connection, Phase};
-use crate::mqtt::frame::{FixedHeader, PacketType};
+use crate::mqtt::frame::{FixedHeader, PacketType, QoS};
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Version, encode};
+use crate::policy::Powers;
 
 impl Connection {
     pub(super) fn connack(
@@ -28,6 +29,12 @@ impl Connection {
         if connack.reason == ReasonCode::Success && connack.authentication_method.is_some() {
             self.judge_method(connack.authentication_method, call.from)?;
         }
+        if connack.reason == ReasonCode::Success
+            && let Some(id) = connack.assigned_client_id
+        {
+            self.standing.rename(id)?;
+            self.tell_news(call.out);
+        }
         let len = header.total_len();
         self.phase = Phase::Connected;
         self.clock = call.now;
@@ -38,9 +45,6 @@ impl Connection {
             return Err(End::new(Cause::RefusedByBroker, Blame::Broker));
         }
         self.authentication.turn = None;
-        if let Some(id) = connack.assigned_client_id {
-            self.identity.client_id = id.into();
-        }
         let changes = self.tighten(call, connack);
         if changes.is_empty() {
             return Ok(Step::Forward(len));
@@ -79,14 +83,39 @@ impl Connection {
         if self.client.alias_maximum < connack.topic_alias_maximum {
             changes.push(Property::TopicAliasMaximum(self.client.alias_maximum));
         }
-        let own = u32::try_from(terms.limits.max_packet_bytes).unwrap_or(u32::MAX);
+        let own = u32::try_from(call.limits.max_packet_bytes).unwrap_or(u32::MAX);
         self.client.max_packet_bytes = connack.maximum_packet_size.map_or(own, |size| size.min(own));
         if let Some(size) = NonZeroU32::new(self.client.max_packet_bytes)
             && size.get() < connack.maximum_packet_size.unwrap_or(MAX_PACKET)
         {
             changes.push(Property::MaximumPacketSize(size));
         }
+        self.withhold(connack, &mut changes);
         changes
+    }
+
+    /// Tells the client what of the protocol it can make no use of: whatever it tried would be refused. What the broker
+    /// withholds is the broker's to enforce.
+    fn withhold(&self, connack: &ConnAck<'_>, changes: &mut Vec<Property<'static>>) {
+        let Powers { max_qos, retain, wildcard_subscriptions, shared_subscriptions, subscription_identifiers } =
+            self.standing.authority.powers();
+        let mut told = QoS::Two;
+        for property in connack.properties.iter() {
+            if let Property::MaximumQoS(one) = property {
+                told = if one { QoS::One } else { QoS::Zero };
+            }
+        }
+        if max_qos < told {
+            changes.push(Property::MaximumQoS(max_qos == QoS::One));
+        }
+        let switches = [
+            (retain, Property::RetainAvailable(false)),
+            (wildcard_subscriptions, Property::WildcardSubscriptionAvailable(false)),
+            (shared_subscriptions, Property::SharedSubscriptionAvailable(false)),
+            (subscription_identifiers, Property::SubscriptionIdentifierAvailable(false)),
+        ];
+        let withheld = switches.into_iter().filter(|(has, _)| !has).map(|(_, property)| property);
+        changes.extend(withheld.filter(|property| !connack.properties.iter().any(|known| known == *property)));
     }
 }
 

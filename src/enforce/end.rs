@@ -15,7 +15,7 @@ pub struct End {
     pub blame: Blame,
     /// The broken statement, as `[MQTT-3.1.0-1]`.
     pub statement: Option<&'static str>,
-    /// Id of the rule or limit that refused a CONNECT.
+    /// Id of the rule or limit that refused.
     pub rule: Option<Text>,
     /// Client Identifier of a refused CONNECT that decoded.
     pub client_id: Option<Text>,
@@ -39,7 +39,7 @@ impl End {
         Self { statement, ..Self::new(Cause::Illegal(violation), sender.into()) }
     }
 
-    /// A rule or limit refuses what would let the connection be.
+    /// A rule or limit refuses what would let the connection be, or ends it for what it refuses.
     pub(super) fn refused(cause: Cause, rule: &str) -> Self {
         Self { rule: Some(Text::new(rule)), ..Self::new(cause, Blame::Client) }
     }
@@ -102,9 +102,9 @@ pub enum Cause {
     Illegal(Violation),
     /// The protocol level is unknown or not accepted here.
     Version,
-    /// CONNECT was refused.
+    /// CONNECT was refused, or is under a new policy; or a PUBLISH was, by a rule that disconnects.
     Refused(Reason),
-    /// A Topic Filter was refused, and 3.1 has no answer for that.
+    /// A Topic Filter was refused by a rule that disconnects, or in 3.1, which has no answer for that.
     FilterRefused(Reason),
     /// A Keep Alive of zero, where the listener refuses it.
     KeepAliveZero,

@@ -1,4 +1,4 @@
-//! What is recorded of a connection: one Event for each refusal and each rewrite.
+//! What is recorded of a connection: one Event for each refusal, each rewrite, and each thing that was only observed.
 //!
 //! The end of a connection is its [`super::end::End`]. Neither ever holds a password, a key or a payload.
 
@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::mqtt::Direction;
 use crate::mqtt::frame::PacketType;
-use crate::policy::Reason;
+use crate::policy::{Denial, OnDeny, Reason};
 
-/// One refusal or rewrite.
+/// One refusal, rewrite or observation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What happened.
@@ -18,13 +18,13 @@ pub struct Event {
     pub direction: Direction,
     /// Its type.
     pub packet_type: PacketType,
-    /// The Topic Name, or the refused Topic Filter.
+    /// The Topic Name; or the Topic Filter or Response Topic that it is about.
     pub topic: Option<Text>,
     /// Version of the policy in force.
     pub policy_version: Arc<str>,
 }
 
-/// What happened to a packet that did not go on as it came.
+/// What happened to a packet that did not go on as it came, or is not to any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It, or this filter of it, was not let through.
@@ -33,17 +33,41 @@ pub enum Kind {
         reason: Reason,
         /// Id of the rule or limit that decided.
         rule: Text,
+        /// What the rule does to what it refuses.
+        on_deny: OnDeny,
+        /// What became of the message, where it is quarantined.
+        quarantine: Option<Quarantine>,
+    },
+    /// It went on, because nothing is enforced; this is what would have been said.
+    Observed {
+        /// Why.
+        reason: Reason,
+        /// Id of the rule that spoke.
+        rule: Text,
+        /// What the rule does to what it refuses.
+        on_deny: OnDeny,
     },
     /// It went on changed.
     Rewritten(Rewrite),
 }
 
 impl Kind {
+    pub(super) fn refused(denial: &Denial) -> Self {
+        let Denial { rule, reason, on_deny } = denial;
+        Self::Refused { reason: *reason, rule: Text::new(rule.as_str()), on_deny: *on_deny, quarantine: None }
+    }
+
+    pub(super) fn observed(denial: &Denial) -> Self {
+        let Denial { rule, reason, on_deny } = denial;
+        Self::Observed { reason: *reason, rule: Text::new(rule.as_str()), on_deny: *on_deny }
+    }
+
     /// The word for the kind; never changes.
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Refused { .. } => "refused",
+            Self::Observed { .. } => "observed",
             Self::Rewritten(_) => "rewritten",
         }
     }
@@ -52,8 +76,40 @@ impl Kind {
     #[must_use]
     pub const fn reason_label(&self) -> &'static str {
         match self {
-            Self::Refused { reason, .. } => reason.label(),
+            Self::Refused { reason, .. } | Self::Observed { reason, .. } => reason.label(),
             Self::Rewritten(rewrite) => rewrite.label(),
+        }
+    }
+}
+
+/// What became of a message that a rule quarantines. Unless it is published, it is rejected and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quarantine {
+    /// It is on its way to the quarantine topic.
+    Published,
+    /// It is larger than may be buffered, or than the broker takes with what is added to it.
+    TooLarge,
+    /// The topic that it would be published to goes beyond a limit.
+    Topic,
+    /// Its topic is under the quarantine topic already.
+    Again,
+    /// It is a repeat of a message that was dealt with when it came first.
+    Repeat,
+}
+
+impl Quarantine {
+    /// Every one, for references and metric families.
+    pub const ALL: [Self; 5] = [Self::Published, Self::TooLarge, Self::Topic, Self::Again, Self::Repeat];
+
+    /// The word that records and metrics use; never changes.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::TooLarge => "too_large",
+            Self::Topic => "topic",
+            Self::Again => "again",
+            Self::Repeat => "repeat",
         }
     }
 }
@@ -63,23 +119,35 @@ impl Kind {
 pub enum Rewrite {
     /// CONNECT: a lower Topic Alias Maximum.
     ConnectLowered,
+    /// CONNECT: other credentials than the client's own, or none.
+    CredentialsReplaced,
     /// CONNACK: the gateway's stricter limits.
     ConnackTightened,
     /// PUBLISH: the Topic Name put back beside an alias that the far side does not know.
     TopicNameRestored,
+    /// SUBSCRIBE: a filter asked for with the QoS that is granted.
+    SubscriptionLowered,
 }
 
 impl Rewrite {
     /// Every rewrite, for references and metric families.
-    pub const ALL: [Self; 3] = [Self::ConnectLowered, Self::ConnackTightened, Self::TopicNameRestored];
+    pub const ALL: [Self; 5] = [
+        Self::ConnectLowered,
+        Self::CredentialsReplaced,
+        Self::ConnackTightened,
+        Self::TopicNameRestored,
+        Self::SubscriptionLowered,
+    ];
 
     /// The word that records and metrics use; never changes.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
             Self::ConnectLowered => "connect_lowered",
+            Self::CredentialsReplaced => "credentials_replaced",
             Self::ConnackTightened => "connack_tightened",
             Self::TopicNameRestored => "topic_name_restored",
+            Self::SubscriptionLowered => "subscription_lowered",
         }
     }
 }

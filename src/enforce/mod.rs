@@ -17,10 +17,16 @@ pub mod event;
 mod exchange;
 mod open;
 pub mod output;
+mod pass;
 mod publish;
+mod quarantine;
+mod reference;
+mod refusal;
 mod relay;
 mod reply;
 mod side;
+mod standing;
+mod subscribe;
 mod subscriptions;
 mod terms;
 #[cfg(test)]
@@ -30,27 +36,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use end::{Blame, Cause, End, Violation};
-pub use event::{Event, Kind, Rewrite, Text};
+pub use event::{Event, Kind, Quarantine, Rewrite, Text};
 pub use open::{Accepted, Asking, At, Credentials, Opening, Refusal, open};
 pub use output::{Counts, Onward, Output, Segment};
+pub use reference::reference;
 pub use terms::{Terms, ZeroKeepAlive};
 
 use crate::identity::Identity;
 use crate::mqtt::property::Property;
-use crate::mqtt::{Direction, Version, encode};
-use crate::policy::Authority;
+use crate::mqtt::{Direction, Limits, Version, encode};
 use authentication::Authentication;
 use reply::Farewell;
 use side::Side;
+use standing::Standing;
 use subscriptions::Subscriptions;
 
 /// The state of one client, its broker, and what goes between them.
 #[derive(Debug)]
 pub struct Connection {
     terms: Arc<Terms>,
-    identity: Identity,
-    /// What the client may do.
-    authority: Box<Authority>,
+    /// Bounds on single packets: those of the CONNECT, for the life of the connection.
+    limits: Arc<Limits>,
+    standing: Box<Standing>,
     version: Version,
     phase: Phase,
     clean_start: bool,
@@ -58,8 +65,6 @@ pub struct Connection {
     session_ends: bool,
     /// The client may be told why in words (5.0).
     problem_information: bool,
-    /// An event about CONNECT is still to be told.
-    connect_lowered: bool,
     /// PINGREQ packets that await PINGRESP.
     pings: u32,
     /// Seconds; what the client asked for, and after CONNACK what is enforced. 0 is none.
@@ -104,9 +109,9 @@ impl Connection {
     /// The connection ends, in good order or bad. What `out` holds is still to be written, to both sides; nothing of
     /// `input` beyond it.
     pub fn receive(&mut self, from: Direction, now: Instant, input: &[u8], out: &mut Output) -> Result<Received, End> {
-        let terms = Arc::clone(&self.terms);
-        self.tell_of_connect(out);
-        let mut call = relay::Call { terms: &terms, from, now, input, at: 0, out };
+        let (terms, limits) = (Arc::clone(&self.terms), Arc::clone(&self.limits));
+        self.tell_news(out);
+        let mut call = relay::Call { terms: &terms, limits: &limits, from, now, input, at: 0, out };
         self.relay(&mut call).inspect_err(|end| {
             let to_client = match from {
                 Direction::FromClient => &mut call.out.back,
@@ -149,25 +154,39 @@ impl Connection {
         })
     }
 
+    /// When the client must go, however well it behaves: [`Connection::on_deadline`] is to be called then, even while
+    /// the client is not read.
+    #[must_use]
+    pub fn ends(&self) -> Option<Instant> {
+        self.ends
+    }
+
     /// Whether time changes what the client may do: then [`Connection::set_time`] goes before each `receive`.
     #[must_use]
     pub fn watches_the_clock(&self) -> bool {
-        self.authority.watches_the_clock()
+        self.standing.authority.watches_the_clock()
     }
 
     /// Says what time it is, in seconds since 1970.
     pub fn set_time(&mut self, unix: i64) {
-        self.authority.set_time(unix);
+        self.standing.authority.set_time(unix);
     }
 
     /// Puts other terms in force, and judges by them whether the client may stay. `out.back` is for the client.
     ///
+    /// Exchanges, aliases and subscriptions go on; so do the bounds on single packets and all that CONNACK told, which
+    /// are those of the CONNECT until the connection ends. Another policy judges the CONNECT and its Will again, as far
+    /// as that is kept: the payload is not. `at.ends` can only bring nearer when the client must go.
+    ///
     /// # Errors
     /// It may not.
     pub fn adopt(&mut self, at: At, terms: &Arc<Terms>, out: &mut Output) -> Result<(), End> {
+        self.tell_news(out);
         self.terms = Arc::clone(terms);
-        *self.authority = Authority::new(&terms.policy, &self.identity, at.unix);
-        let _ = out;
+        let judged = self.standing.adopt(&terms.policy, at);
+        self.ends = self.standing.ends();
+        judged.map_err(|end| self.ended(end, out))?;
+        self.tell_news(out);
         Ok(())
     }
 
@@ -237,7 +256,8 @@ impl Connection {
     }
 
     /// An end without an input: its last packet is for the client.
-    fn ended(&self, end: End, out: &mut Output) -> End {
+    fn ended(&mut self, end: End, out: &mut Output) -> End {
+        self.tell_news(out);
         self.farewell(&end, &mut out.back);
         end
     }
@@ -251,7 +271,7 @@ impl Connection {
     /// Who the client is, Client Identifier and user name included.
     #[must_use]
     pub fn identity(&self) -> &Identity {
-        &self.identity
+        &self.standing.identity
     }
 
     /// The protocol version that CONNECT settled.
@@ -292,6 +312,10 @@ impl Connection {
     }
 
     fn overdue(&self, now: Instant) -> Option<End> {
+        // First: it is asked for while the client is not read, when the rest counts for nothing.
+        if self.ends.is_some_and(|at| at <= now) {
+            return Some(End::new(Cause::Expired, Blame::Gateway));
+        }
         let late = |at: Option<Instant>| at.is_some_and(|at| at + self.terms.packet_deadline <= now);
         if self.waiting_until().is_some_and(|at| at <= now) {
             return Some(match self.phase {
@@ -300,9 +324,6 @@ impl Connection {
                     End { statement: self.keep_alive_statement(), ..End::new(Cause::KeepAlive, Blame::Client) }
                 }
             });
-        }
-        if self.ends.is_some_and(|at| at <= now) {
-            return Some(End::new(Cause::Expired, Blame::Gateway));
         }
         if self.full_until.is_some_and(|at| at <= now) {
             return Some(self.illegal(Violation::ReceiveMaximum, Direction::FromClient));

@@ -7,16 +7,18 @@ use zeroize::Zeroizing;
 
 use super::authentication::Authentication;
 use super::end::{Cause, End};
+use super::event::Rewrite;
 use super::publish::reason_string;
 use super::side::Side;
+use super::standing::Standing;
 use super::terms::{Terms, ZeroKeepAlive};
 use super::{Blame, Connection, Phase, Text, reply, write_farewell};
 use crate::identity::Identity;
-use crate::mqtt::connect::{Connect, ConnectError, Will, connect_header, decode_connect};
+use crate::mqtt::connect::{Connect, ConnectError, connect_header, decode_connect};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::property::Property;
 use crate::mqtt::{Direction, Version, encode};
-use crate::policy::{self, Authority, Decision, Message, Reason, Request};
+use crate::policy::Reason;
 
 /// What becomes of a client's first bytes.
 #[derive(Debug)]
@@ -139,12 +141,9 @@ impl Asking<'_> {
         at: At,
     ) -> Result<Accepted, Refusal> {
         let connect = &self.connect;
-        let mut authority = Authority::new(&terms.policy, &identity, at.unix);
-        judge(connect, &mut authority, &identity).map_err(|end| self.refused(end))?;
-        let rewritten = rewrite(connect, terms, far);
-        let mut connection = Connection::new(at, connect, terms, identity, authority);
-        connection.connect_lowered = lowers(connect, terms);
-        Ok(Accepted { connection, rewritten })
+        let mut standing = Standing::new(connect, identity, terms, at).map_err(|end| self.refused(end))?;
+        let rewritten = rewrite(connect, terms, far, &mut standing);
+        Ok(Accepted { connection: Connection::new(at, connect, terms, standing), rewritten })
     }
 
     fn refused(&self, end: End) -> Refusal {
@@ -163,18 +162,24 @@ impl Asking<'_> {
     }
 }
 
-fn lowers(connect: &Connect<'_>, terms: &Terms) -> bool {
-    connect.topic_alias_maximum > terms.topic_alias_maximum
-}
-
 /// The CONNECT for the broker, where it is not the client's own.
-fn rewrite(connect: &Connect<'_>, terms: &Terms, far: &Credentials<'_>) -> Option<Zeroizing<Vec<u8>>> {
+fn rewrite(
+    connect: &Connect<'_>,
+    terms: &Terms,
+    far: &Credentials<'_>,
+    standing: &mut Standing,
+) -> Option<Zeroizing<Vec<u8>>> {
     let changed = match *far {
         Credentials::AsReceived => *connect,
         Credentials::Instead { username, password } => Connect { username, password, ..*connect },
     };
-    let lowers = lowers(connect, terms);
-    if !lowers && changed == *connect {
+    let lowers = connect.topic_alias_maximum > terms.topic_alias_maximum;
+    if lowers {
+        standing.rewritten(Rewrite::ConnectLowered);
+    }
+    if changed != *connect {
+        standing.rewritten(Rewrite::CredentialsReplaced);
+    } else if !lowers {
         return None;
     }
     let lowered = Property::TopicAliasMaximum(terms.topic_alias_maximum);
@@ -204,37 +209,8 @@ fn refused<'i>(version: Option<Version>, end: End) -> Opening<'i> {
     Opening::Refused(Refusal { reply, end })
 }
 
-fn judge(connect: &Connect<'_>, authority: &mut Authority, identity: &Identity) -> Result<(), End> {
-    let asked = policy::Connect { version: connect.version, clean_start: connect.clean_start };
-    ask(authority, identity, &Request::Connect(asked))?;
-    connect.will.as_ref().map_or(Ok(()), |will| judge_will(will, authority, identity))
-}
-
-/// A Will is judged as the PUBLISH that it may become.
-fn judge_will(will: &Will<'_>, authority: &mut Authority, identity: &Identity) -> Result<(), End> {
-    let message = Message {
-        topic: will.topic,
-        qos: will.qos,
-        retain: will.retain,
-        payload_bytes: will.payload.len(),
-        payload: Some(will.payload),
-    };
-    ask(authority, identity, &Request::Will(message))?;
-    if will.payload_contradicts_format() {
-        return Err(End::refused(Cause::Refused(Reason::PayloadFormat), "payload_format_indicator"));
-    }
-    Ok(())
-}
-
-fn ask(authority: &mut Authority, identity: &Identity, request: &Request<'_>) -> Result<(), End> {
-    match authority.decide(identity, request) {
-        Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(..) => Ok(()),
-        Decision::Deny(denial) => Err(End::refused(Cause::Refused(denial.reason), denial.rule.as_str())),
-    }
-}
-
 impl Connection {
-    fn new(at: At, connect: &Connect<'_>, terms: &Arc<Terms>, identity: Identity, authority: Authority) -> Self {
+    fn new(at: At, connect: &Connect<'_>, terms: &Arc<Terms>, standing: Standing) -> Self {
         let mut broker = Side::new();
         broker.alias_maximum = connect.topic_alias_maximum.min(terms.topic_alias_maximum);
         broker.max_packet_bytes = connect.maximum_packet_size.unwrap_or(u32::MAX);
@@ -242,15 +218,15 @@ impl Connection {
         let turn = connect.authentication_method.map(|_| Direction::FromBroker);
         Self {
             terms: Arc::clone(terms),
-            identity,
-            authority: Box::new(authority),
+            limits: Arc::clone(&terms.limits),
+            ends: standing.ends(),
+            standing: Box::new(standing),
             version: connect.version,
             phase: Phase::AwaitConnack,
             full_until: None,
             clean_start: connect.clean_start,
             session_ends: connect.version == Version::V50 && connect.session_expiry == 0,
             problem_information: connect.request_problem_information,
-            connect_lowered: false,
             pings: 0,
             keep_alive: connect.keep_alive,
             authentication: Authentication { method, turn },
@@ -258,7 +234,6 @@ impl Connection {
             broker,
             subscriptions: None,
             clock: at.now + terms.connack_deadline,
-            ends: at.ends,
         }
     }
 }

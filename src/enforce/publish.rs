@@ -1,22 +1,22 @@
-//! PUBLISH, either way: the client's publications and the broker's deliveries are judged alike.
+//! PUBLISH, either way: the client's publications and the broker's deliveries are judged alike. What follows from the
+//! judgement is `pass`'s.
 
-use std::num::NonZeroU16;
 use std::time::Duration;
 
-use super::end::{End, Violation};
-use super::event::Rewrite;
+use super::end::{Cause, End, Violation};
+use super::event::{Kind, Quarantine};
 use super::exchange::Sending;
+use super::refusal::{self, Answer, Subject};
 use super::relay::{Call, Step, lenient};
-use super::reply;
-use super::side::{Inside, Side};
-use super::{Connection, Text};
+use super::side::Side;
+use super::standing::Standing;
+use super::{Blame, Connection, Text};
 use crate::mqtt::error::DecodeError;
-use crate::mqtt::frame::{FixedHeader, Frame, PacketType, QoS};
+use crate::mqtt::frame::{FixedHeader, Frame, PacketType};
 use crate::mqtt::packet::PublishHead;
-use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::{Context, Direction, Version, encode, topic};
-use crate::policy::{Decision, Denial, Message, Reason, Request};
+use crate::mqtt::{Context, Direction, Version, topic};
+use crate::policy::{Decision, Denial, Message, OnDeny, Reason, Request};
 
 /// Names of the gateway's own limits, where they refuse a message.
 const TOO_LARGE_TO_JUDGE: Denial = Denial::limit("max_buffered_bytes", Reason::TooLarge);
@@ -37,14 +37,14 @@ const BEYOND_LIMITS: [(DecodeError, &str, Reason); 4] = [
 const WINDOW_PATIENCE: Duration = Duration::from_secs(1);
 
 /// One PUBLISH under judgement.
-struct Judged<'a> {
-    head: PublishHead<'a>,
-    total_len: usize,
+pub(super) struct Judged<'a> {
+    pub(super) head: PublishHead<'a>,
+    pub(super) total_len: usize,
     /// `None`: it goes through in pieces, or not at all.
-    payload: Option<&'a [u8]>,
+    pub(super) payload: Option<&'a [u8]>,
 }
 
-impl Judged<'_> {
+impl<'a> Judged<'a> {
     fn message<'t>(&'t self, topic: &'t str) -> Message<'t> {
         Message {
             topic,
@@ -54,19 +54,40 @@ impl Judged<'_> {
             payload: self.payload,
         }
     }
+
+    /// The Response Topic of a client's message: that of a delivery is another client's.
+    fn response_topic(&self, from: Direction) -> Option<&'a str> {
+        self.head.properties.response_topic.filter(|_| from == Direction::FromClient)
+    }
 }
 
 /// Whether the far side is told a Topic Name anew.
-enum Name {
+pub(super) enum Name {
     AsItCame,
     PutBack,
+}
+
+/// A limit of the gateway's own that a PUBLISH goes beyond.
+enum Limit {
+    None,
+    /// The policy is not asked.
+    First(Denial),
+    /// The policy may deny it before.
+    Last(Denial),
+}
+
+/// A PUBLISH that is not to go on.
+pub(super) struct Refused<'t> {
+    pub(super) denial: Denial,
+    /// The Topic Name, or the Response Topic, that is refused.
+    pub(super) about: &'t str,
 }
 
 impl Connection {
     pub(super) fn publish(&mut self, call: &mut Call<'_>, header: &FixedHeader) -> Result<Step, End> {
         let total_len = header.total_len();
         let rest = call.rest();
-        if total_len > call.terms.stream_threshold_bytes || total_len > call.terms.limits.max_packet_bytes {
+        if total_len > call.terms.stream_threshold_bytes || total_len > call.limits.max_packet_bytes {
             return self.publish_large(call, header);
         }
         let Some(bytes) = rest.get(..total_len) else { return Ok(Step::More) };
@@ -76,7 +97,7 @@ impl Connection {
             Err(error) => return self.publish_beyond_limits(call, header, error),
         };
         let judged = Judged { head: publish.head(total_len), total_len, payload: Some(publish.payload) };
-        self.judge(call, &judged, None)
+        self.judge(call, &judged, Limit::None)
     }
 
     /// One that is judged by its head, unless its payload matters.
@@ -90,18 +111,18 @@ impl Connection {
             Err(error) => return self.publish_beyond_limits(call, header, error),
         };
         let mut judged = Judged { head, total_len: header.total_len(), payload: None };
-        if judged.total_len > call.terms.limits.max_packet_bytes {
-            return self.judge(call, &judged, Some(TOO_LARGE_TO_DELIVER));
+        if judged.total_len > call.limits.max_packet_bytes {
+            return self.judge(call, &judged, Limit::First(TOO_LARGE_TO_DELIVER));
         }
         if !self.needs_payload(call, &judged)? {
-            return self.judge(call, &judged, None);
+            return self.judge(call, &judged, Limit::None);
         }
         if judged.total_len > call.terms.max_buffered_bytes {
-            return self.judge(call, &judged, Some(TOO_LARGE_TO_JUDGE));
+            return self.judge(call, &judged, Limit::Last(TOO_LARGE_TO_JUDGE));
         }
         judged.payload = rest.get(judged.head.head_len..judged.total_len);
         if judged.payload.is_some() {
-            return self.judge(call, &judged, None);
+            return self.judge(call, &judged, Limit::None);
         }
         self.side_mut(call.from).awaited_bytes = u32::try_from(judged.total_len).unwrap_or_default();
         Ok(Step::More)
@@ -120,7 +141,7 @@ impl Connection {
         let context = Context { version: self.version, direction: call.from, limits: &limits };
         let head = context.publish_head(header, call.rest()).map_err(|error| End::malformed(error, call.from))?;
         let Some(head) = head else { return Ok(Step::More) };
-        self.judge(call, &Judged { head, total_len: header.total_len(), payload: None }, Some(denial))
+        self.judge(call, &Judged { head, total_len: header.total_len(), payload: None }, Limit::First(denial))
     }
 
     fn needs_payload(&mut self, call: &Call<'_>, judged: &Judged<'_>) -> Result<bool, End> {
@@ -129,11 +150,12 @@ impl Connection {
         }
         let (topic, _) = resolve(sender(call.from, &self.client, &self.broker), &judged.head)
             .map_err(|violation| End::illegal(violation, self.version, call.from))?;
-        Ok(self.authority.needs_payload(&self.identity, &request(call.from, judged.message(topic))))
+        let request = request(call.from, judged.message(topic));
+        Ok(self.standing.needs_payload(&request, judged.response_topic(call.from)))
     }
 
-    /// State, then authority. `denial` is what is known already.
-    fn judge(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, denial: Option<Denial>) -> Result<Step, End> {
+    /// State, then authority.
+    fn judge(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, limit: Limit) -> Result<Step, End> {
         let head = &judged.head;
         let sending = self.sending(call.from, head)?;
         if sending == Sending::First && self.is_window_full(call.from, head) {
@@ -145,29 +167,62 @@ impl Connection {
         let side = sender(call.from, &self.client, &self.broker);
         let (topic, name) =
             resolve(side, head).map_err(|violation| End::illegal(violation, self.version, call.from))?;
-        let denial = denial.or_else(|| {
-            let request = request(call.from, judged.message(topic));
-            match self.authority.decide(&self.identity, &request) {
-                Decision::Deny(denial) => Some(denial),
-                Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(..) => {
-                    by_form(call, judged, side, topic, &name)
-                }
+        let refused = match limit {
+            Limit::First(denial) => Some(Refused { denial, about: topic }),
+            Limit::Last(denial) => {
+                ask(&mut self.standing, call, judged, topic).or(Some(Refused { denial, about: topic }))
             }
-        });
-        match (denial, sending) {
+            Limit::None => ask(&mut self.standing, call, judged, topic)
+                .or_else(|| by_form(call, judged, side, topic, &name).map(|denial| Refused { denial, about: topic })),
+        };
+        match (refused, sending) {
             (None, Sending::First | Sending::Repeat) => {
                 if let Some(id) = head.packet_id {
                     self.side_mut(call.from).exchanges.sent(id, head.qos, sending);
                 }
                 Ok(self.pass(call, judged, &name))
             }
-            (None, Sending::RefusedRepeat) => Ok(self.refuse(call, judged, ReasonCode::Success, sending, None)),
-            (Some(denial), _) => {
-                call.refused(PacketType::Publish, Some(topic), &denial);
-                let code = reply::publish_code(denial.reason);
-                Ok(self.refuse(call, judged, code, sending, Some(denial.rule.as_str())))
+            (None, Sending::RefusedRepeat) => {
+                Ok(self.stop(call, judged, Answer::PubRec(ReasonCode::Success), sending, None))
+            }
+            (Some(refused), _) => {
+                let (answer, message) = self.refuse(call, judged, topic, &refused, sending);
+                let rule = refused.denial.rule.as_str();
+                if let Answer::Disconnect(_) | Answer::Close = answer {
+                    let end = End::refused(Cause::Refused(refused.denial.reason), rule);
+                    let blame = if call.from == Direction::FromClient { Blame::Client } else { Blame::Gateway };
+                    return Err(End { blame, ..end });
+                }
+                self.quarantine(call, &message);
+                Ok(self.stop(call, judged, answer, sending, Some(rule)))
             }
         }
+    }
+
+    /// Records a refusal. Gives what its sender is told, and the message for the quarantine topic, if there is one.
+    fn refuse(
+        &self,
+        call: &mut Call<'_>,
+        judged: &Judged<'_>,
+        topic: &str,
+        refused: &Refused<'_>,
+        sending: Sending,
+    ) -> (Answer, Vec<u8>) {
+        let Refused { denial, about } = refused;
+        let mut message = Vec::new();
+        let mut kind = Kind::refused(denial);
+        if let Kind::Refused { on_deny: OnDeny::Quarantine, quarantine, .. } = &mut kind {
+            *quarantine = Some(match sending {
+                Sending::First => self.exhibit(call, judged, topic, denial, &mut message),
+                Sending::Repeat | Sending::RefusedRepeat => Quarantine::Repeat,
+            });
+        }
+        call.event(kind, PacketType::Publish, Some(about));
+        let subject = match call.from {
+            Direction::FromClient => Subject::Publish(judged.head.qos),
+            Direction::FromBroker => Subject::Delivery(judged.head.qos),
+        };
+        (refusal::answer(subject, self.version, denial.on_deny, denial.reason), message)
     }
 
     fn sending(&self, from: Direction, head: &PublishHead<'_>) -> Result<Sending, End> {
@@ -192,115 +247,6 @@ impl Connection {
             return Err(self.illegal(Violation::ReceiveMaximum, call.from));
         }
         Ok(Step::Hold)
-    }
-
-    /// Sends on a permitted PUBLISH, as much of it as is there.
-    fn pass(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, name: &Name) -> Step {
-        let alias = judged.head.properties.topic_alias;
-        match (name, alias) {
-            (Name::PutBack, Some(alias)) => return self.pass_with_name(call, judged, alias),
-            (Name::AsItCame, Some(alias)) if !judged.head.topic.is_empty() => {
-                self.set_alias(call.from, alias, judged.head.topic, true);
-            }
-            (Name::PutBack, None) | (Name::AsItCame, _) => {}
-        }
-        if call.rest().len() >= judged.total_len {
-            return Step::Forward(judged.total_len);
-        }
-        self.pass_from(call, judged, 0)
-    }
-
-    fn pass_with_name(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, alias: NonZeroU16) -> Step {
-        let head = &judged.head;
-        let version = self.version;
-        let Some(aliases) = self.side_mut(call.from).aliases.as_mut() else { return Step::More };
-        aliases.told(alias.get());
-        let topic = aliases.resolve(alias.get()).map_or("", |(topic, _)| topic);
-        let named = PublishHead { topic, ..*head };
-        let payload_len = judged.total_len - head.head_len;
-        call.out.onward.make(|bytes| encode::publish_head(version, &named, payload_len, bytes));
-        call.rewritten(PacketType::Publish, Some(topic), Rewrite::TopicNameRestored);
-        self.pass_from(call, judged, head.head_len)
-    }
-
-    /// Sends on what is there behind the first `skip` bytes; the rest follows as it comes.
-    fn pass_from(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, skip: usize) -> Step {
-        let here = call.rest().len().min(judged.total_len);
-        let range = call.next(here);
-        call.out.onward.forward(range.start + skip..range.end);
-        if here == judged.total_len {
-            return Step::Done(here);
-        }
-        self.side_mut(call.from).inside = Inside::Forwarding(judged.total_len - here);
-        Step::Part(here)
-    }
-
-    /// Keeps a PUBLISH from going on and answers it in the receiver's place, once all of it has come.
-    fn refuse(
-        &mut self,
-        call: &mut Call<'_>,
-        judged: &Judged<'_>,
-        code: ReasonCode,
-        sending: Sending,
-        rule: Option<&str>,
-    ) -> Step {
-        let head = &judged.head;
-        if let Some(alias) = head.properties.topic_alias
-            && !head.topic.is_empty()
-        {
-            let kept = head.topic.len() <= call.terms.limits.max_topic_bytes;
-            self.set_alias(call.from, alias, if kept { head.topic } else { "" }, false);
-        }
-        let mut answer = Vec::new();
-        // A repeat of what was forwarded before is answered by the receiver.
-        if let (Some(id), Sending::First | Sending::RefusedRepeat) = (head.packet_id, sending) {
-            if head.qos == QoS::Two && self.version != Version::V50 && sending == Sending::First {
-                self.side_mut(call.from).exchanges.refused(id);
-            }
-            let packet_type = if head.qos == QoS::Two { PacketType::PubRec } else { PacketType::PubAck };
-            self.write_refusal(call.from, packet_type, id, code, rule, &mut answer);
-        }
-        let here = call.rest().len().min(judged.total_len);
-        if here < judged.total_len {
-            self.side_mut(call.from).inside = Inside::Skipping(judged.total_len - here, answer);
-            return Step::Part(here);
-        }
-        self.answer(call, |bytes| bytes.extend_from_slice(&answer));
-        Step::Done(here)
-    }
-
-    fn write_refusal(
-        &self,
-        from: Direction,
-        packet_type: PacketType,
-        id: NonZeroU16,
-        code: ReasonCode,
-        rule: Option<&str>,
-        out: &mut Vec<u8>,
-    ) {
-        let words = rule.and_then(|rule| self.explanation(from, rule));
-        let start = out.len();
-        encode::ack(self.version, packet_type, id, code, words.as_deref().map(Property::ReasonString), out);
-        if self.is_too_large(from, out.len() - start) {
-            out.truncate(start);
-            encode::ack(self.version, packet_type, id, code, None, out);
-        }
-    }
-
-    /// The Reason String of a refusal: for a 5.0 client that wants to know, and never more than the rule's id.
-    pub(super) fn explanation(&self, to: Direction, rule: &str) -> Option<String> {
-        let told = to == Direction::FromClient && self.version == Version::V50 && self.problem_information;
-        told.then(|| reason_string(rule))
-    }
-
-    /// Whether a packet of so many bytes is more than this peer takes.
-    pub(super) fn is_too_large(&self, to: Direction, bytes: usize) -> bool {
-        let max = self.side(to.opposite()).max_packet_bytes;
-        bytes > usize::try_from(max).unwrap_or(usize::MAX)
-    }
-
-    fn set_alias(&mut self, from: Direction, alias: NonZeroU16, topic: &str, far: bool) {
-        self.side_mut(from).aliases.get_or_insert_default().set(alias.get(), topic, far);
     }
 }
 
@@ -328,6 +274,26 @@ fn resolve<'s>(side: &'s Side, head: &PublishHead<'s>) -> Result<(&'s str, Name)
     }
 }
 
+/// Asks the policy. What it only observes is recorded.
+fn ask<'t>(standing: &mut Standing, call: &mut Call<'_>, judged: &Judged<'t>, topic: &'t str) -> Option<Refused<'t>> {
+    let decision = standing.decide(&request(call.from, judged.message(topic)));
+    heed(decision, call, topic).or_else(|| {
+        let response_topic = judged.response_topic(call.from)?;
+        heed(standing.decide_response(response_topic), call, response_topic)
+    })
+}
+
+fn heed<'t>(decision: Decision, call: &mut Call<'_>, about: &'t str) -> Option<Refused<'t>> {
+    match decision {
+        Decision::Allow | Decision::AllowUpTo(_) => None,
+        Decision::Observe(denial, _) => {
+            call.observed(PacketType::Publish, Some(about), &denial);
+            None
+        }
+        Decision::Deny(denial) => Some(Refused { denial, about }),
+    }
+}
+
 /// What refuses a message that the policy permits.
 fn by_form(call: &Call<'_>, judged: &Judged<'_>, side: &Side, topic: &str, name: &Name) -> Option<Denial> {
     if let Some(payload) = judged.payload
@@ -337,7 +303,7 @@ fn by_form(call: &Call<'_>, judged: &Judged<'_>, side: &Side, topic: &str, name:
     }
     // The PUBLISH that set the alias may have been refused for its Topic Name.
     if let Name::PutBack = name
-        && let Err(error) = topic::check_name(topic, &call.terms.limits)
+        && let Err(error) = topic::check_name(topic, call.limits)
     {
         return beyond_limits(error);
     }

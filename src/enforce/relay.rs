@@ -19,6 +19,8 @@ const MAX_WAITING: usize = 16 << 10;
 /// One call of `receive`.
 pub(super) struct Call<'c> {
     pub(super) terms: &'c Terms,
+    /// Bounds on single packets.
+    pub(super) limits: &'c Limits,
     pub(super) from: Direction,
     pub(super) now: Instant,
     pub(super) input: &'c [u8],
@@ -39,15 +41,18 @@ impl<'c> Call<'c> {
     }
 
     pub(super) fn refused(&mut self, packet_type: PacketType, topic: Option<&str>, denial: &Denial) {
-        let kind = Kind::Refused { reason: denial.reason, rule: Text::new(denial.rule.as_str()) };
-        self.event(kind, packet_type, topic);
+        self.event(Kind::refused(denial), packet_type, topic);
+    }
+
+    pub(super) fn observed(&mut self, packet_type: PacketType, topic: Option<&str>, denial: &Denial) {
+        self.event(Kind::observed(denial), packet_type, topic);
     }
 
     pub(super) fn rewritten(&mut self, packet_type: PacketType, topic: Option<&str>, rewrite: Rewrite) {
         self.event(Kind::Rewritten(rewrite), packet_type, topic);
     }
 
-    fn event(&mut self, kind: Kind, packet_type: PacketType, topic: Option<&str>) {
+    pub(super) fn event(&mut self, kind: Kind, packet_type: PacketType, topic: Option<&str>) {
         self.out.events.push(Event {
             kind,
             direction: self.from,
@@ -172,10 +177,10 @@ impl Connection {
     /// The next fixed header, judged. A PUBLISH of the broker's that is too large for the gateway is refused later, by
     /// itself.
     fn header(&self, call: &Call<'_>) -> Result<Option<FixedHeader>, End> {
-        let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
+        let context = Context { version: self.version, direction: call.from, limits: call.limits };
         let header = match context.header(call.rest()) {
             Err(DecodeError::PacketTooLarge) if self.is_oversize_delivery(call) => {
-                let limits = lenient(&call.terms.limits);
+                let limits = lenient(call.limits);
                 Context { limits: &limits, ..context }.header(call.rest())
             }
             result => result,
@@ -203,7 +208,7 @@ impl Connection {
 
     fn control(&mut self, call: &mut Call<'_>, header: FixedHeader) -> Result<Step, End> {
         let Some(bytes) = call.rest().get(..header.total_len()) else { return Ok(Step::More) };
-        let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
+        let context = Context { version: self.version, direction: call.from, limits: call.limits };
         let packet = context.packet(Frame { header, bytes }).map_err(|error| End::malformed(error, call.from))?;
         match call.from {
             Direction::FromClient => self.client_sends(call, &header, &packet),
@@ -261,16 +266,10 @@ impl Connection {
         End::illegal(violation, self.version, from)
     }
 
-    /// The event of a CONNECT that went on changed: `open` has nowhere to tell it.
-    pub(super) fn tell_of_connect(&mut self, out: &mut Output) {
-        if std::mem::take(&mut self.connect_lowered) {
-            out.events.push(Event {
-                kind: Kind::Rewritten(Rewrite::ConnectLowered),
-                direction: Direction::FromClient,
-                packet_type: PacketType::Connect,
-                topic: None,
-                policy_version: self.terms.policy.version().clone(),
-            });
+    /// What happened to CONNECT: nobody could be told before.
+    pub(super) fn tell_news(&mut self, out: &mut Output) {
+        if !self.standing.news.is_empty() {
+            out.events.append(&mut std::mem::take(&mut self.standing.news));
         }
     }
 }

@@ -1,92 +1,11 @@
-//! What a peer is told: one table, by packet, version and reason.
+//! What a client is told at the end: one table, by version and cause. What a rule refuses is `refusal`'s.
 
 use super::end::{Blame, Cause, End};
+use super::refusal::{self, Answer, Subject};
 use crate::mqtt::Version;
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::reason::ReasonCode;
-use crate::policy::Reason;
-
-/// The Reason Code of a PUBACK or PUBREC that refuses a PUBLISH (5.0). In 3.x there is none: the PUBLISH is acknowledged
-/// and goes nowhere ([MQTT-3.3.5-2]).
-pub(super) const fn publish_code(reason: Reason) -> ReasonCode {
-    match reason {
-        Reason::Payload | Reason::PayloadFormat => ReasonCode::PayloadFormatInvalid,
-        Reason::Topic => ReasonCode::TopicNameInvalid,
-        Reason::Quota | Reason::TooLarge | Reason::PayloadSize => ReasonCode::QuotaExceeded,
-        Reason::NotAuthorized
-        | Reason::BadCredentials
-        | Reason::Unidentified
-        | Reason::UserName
-        | Reason::Unavailable
-        | Reason::BrokerCredentials
-        | Reason::ResponseTopic
-        | Reason::ClientIdentifier
-        | Reason::Banned
-        | Reason::Qos
-        | Reason::Retain
-        | Reason::SharedSubscription
-        | Reason::Wildcard
-        | Reason::SubscriptionIdentifier => ReasonCode::NotAuthorized,
-    }
-}
-
-/// The code that refuses a Topic Filter in a SUBACK; `None` in 3.1, which has no such code.
-pub(super) const fn filter_code(version: Version, reason: Reason) -> Option<ReasonCode> {
-    match version {
-        Version::V31 => None,
-        Version::V311 => Some(ReasonCode::UnspecifiedError),
-        Version::V50 => Some(filter_reason_code(reason)),
-    }
-}
-
-const fn filter_reason_code(reason: Reason) -> ReasonCode {
-    match reason {
-        Reason::Quota => ReasonCode::QuotaExceeded,
-        Reason::SharedSubscription => ReasonCode::SharedSubscriptionsNotSupported,
-        Reason::Wildcard => ReasonCode::WildcardSubscriptionsNotSupported,
-        Reason::SubscriptionIdentifier => ReasonCode::SubscriptionIdentifiersNotSupported,
-        Reason::Topic => ReasonCode::TopicFilterInvalid,
-        Reason::NotAuthorized
-        | Reason::BadCredentials
-        | Reason::Unidentified
-        | Reason::UserName
-        | Reason::Unavailable
-        | Reason::BrokerCredentials
-        | Reason::PayloadSize
-        | Reason::ResponseTopic
-        | Reason::ClientIdentifier
-        | Reason::Banned
-        | Reason::Payload
-        | Reason::PayloadFormat
-        | Reason::Qos
-        | Reason::Retain
-        | Reason::TooLarge => ReasonCode::NotAuthorized,
-    }
-}
-
-/// The Reason Code of a CONNACK that refuses a CONNECT or its Will (5.0; 3.x has the nearest return code).
-const fn connect_code(reason: Reason) -> ReasonCode {
-    match reason {
-        Reason::NotAuthorized
-        | Reason::Unidentified
-        | Reason::UserName
-        | Reason::BrokerCredentials
-        | Reason::ResponseTopic
-        | Reason::SharedSubscription
-        | Reason::Wildcard
-        | Reason::SubscriptionIdentifier => ReasonCode::NotAuthorized,
-        Reason::Unavailable => ReasonCode::ServerUnavailable,
-        Reason::BadCredentials => ReasonCode::BadUserNameOrPassword,
-        Reason::ClientIdentifier => ReasonCode::ClientIdentifierNotValid,
-        Reason::Banned => ReasonCode::Banned,
-        Reason::Payload | Reason::PayloadFormat => ReasonCode::PayloadFormatInvalid,
-        Reason::Topic => ReasonCode::TopicNameInvalid,
-        Reason::Qos => ReasonCode::QosNotSupported,
-        Reason::Retain => ReasonCode::RetainNotSupported,
-        Reason::Quota => ReasonCode::QuotaExceeded,
-        Reason::TooLarge | Reason::PayloadSize => ReasonCode::PacketTooLarge,
-    }
-}
+use crate::policy::{OnDeny, Reason};
 
 /// The last packet to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,12 +20,29 @@ pub(super) enum Farewell {
 
 /// How a connection whose CONNACK has not been sent ends.
 pub(super) fn before_connack(version: Version, end: &End) -> Farewell {
+    if let Cause::Refused(reason) | Cause::FilterRefused(reason) = end.cause {
+        return refused_connect(version, reason);
+    }
     let Some(code) = connack_code(end) else { return Farewell::Silence };
     match version {
         Version::V50 => Farewell::ConnAck(code),
         Version::V31 | Version::V311 => return_code(&end.cause, code)
             .and_then(ReasonCode::from_return_code)
             .map_or(Farewell::Silence, Farewell::ConnAck),
+    }
+}
+
+fn refused_connect(version: Version, reason: Reason) -> Farewell {
+    match refusal::answer(Subject::Connect, version, OnDeny::Reject, reason) {
+        Answer::ConnAck(code) => Farewell::ConnAck(code),
+        Answer::Disconnect(code) => Farewell::Disconnect(code),
+        Answer::GoesOn
+        | Answer::Nothing
+        | Answer::PubAck(_)
+        | Answer::PubRec(_)
+        | Answer::SubAck(_)
+        | Answer::Granted
+        | Answer::Close => Farewell::Silence,
     }
 }
 
@@ -140,7 +76,6 @@ fn connack_code(end: &End) -> Option<ReasonCode> {
         Cause::Malformed(error) => Some(error.reason_code()),
         Cause::Illegal(violation) => ReasonCode::from_u8(violation.reason_code()),
         Cause::Version => Some(ReasonCode::UnsupportedProtocolVersion),
-        Cause::Refused(reason) | Cause::FilterRefused(reason) => Some(connect_code(reason)),
         Cause::KeepAliveZero => Some(ReasonCode::ImplementationSpecificError),
         Cause::BrokerLost | Cause::BrokerUnreachable | Cause::ConnackDeadline | Cause::ShutDown => {
             Some(ReasonCode::ServerUnavailable)
@@ -153,6 +88,9 @@ fn connack_code(end: &End) -> Option<ReasonCode> {
         | Cause::WebSocket
         | Cause::BrokerDisconnect
         | Cause::RefusedByBroker
+        // Told by the table of refusals.
+        | Cause::Refused(_)
+        | Cause::FilterRefused(_)
         | Cause::KeepAlive
         | Cause::PacketDeadline
         | Cause::ConnectDeadline
@@ -166,7 +104,7 @@ fn return_code(cause: &Cause, code: ReasonCode) -> Option<u8> {
         Cause::Malformed(DecodeError::ClientIdentifierEmpty | DecodeError::ClientIdentifierTooLong) => Some(2),
         Cause::Malformed(_) | Cause::Illegal(_) if code != ReasonCode::UnspecifiedError => None,
         Cause::Malformed(_) | Cause::Illegal(_) | Cause::PacketDeadline => Some(3),
-        Cause::Refused(_) | Cause::FilterRefused(_) | Cause::KeepAliveZero => Some(code.return_code().unwrap_or(5)),
+        Cause::KeepAliveZero => Some(5),
         Cause::ClientDisconnect
         | Cause::BrokerDisconnect
         | Cause::ClientLost
@@ -176,6 +114,8 @@ fn return_code(cause: &Cause, code: ReasonCode) -> Option<u8> {
         | Cause::BrokerUnreachable
         | Cause::RefusedByBroker
         | Cause::Version
+        | Cause::Refused(_)
+        | Cause::FilterRefused(_)
         | Cause::KeepAlive
         | Cause::ConnectDeadline
         | Cause::ConnackDeadline
@@ -205,7 +145,8 @@ fn disconnect_code(end: &End) -> Option<ReasonCode> {
         // Server unavailable (0x88) is for CONNACK alone; this is the nearest that a DISCONNECT may carry (5.0 §3.14.2.1).
         Cause::BrokerLost | Cause::BrokerUnreachable => Some(ReasonCode::ServerBusy),
         Cause::WriteDeadline | Cause::Tls if broker => Some(ReasonCode::ServerBusy),
-        Cause::Refused(_) | Cause::FilterRefused(_) => Some(ReasonCode::NotAuthorized),
+        Cause::Refused(reason) => Some(refusal::disconnect_code(false, reason)),
+        Cause::FilterRefused(reason) => Some(refusal::disconnect_code(true, reason)),
         Cause::Expired => Some(ReasonCode::MaximumConnectTime),
         Cause::CertificateRevoked | Cause::CredentialsRevoked => Some(ReasonCode::NotAuthorized),
         Cause::KeepAlive => Some(ReasonCode::KeepAliveTimeout),

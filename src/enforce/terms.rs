@@ -10,8 +10,9 @@ use crate::policy::Policy;
 /// Limits, deadlines and policy of one listener; shared by its connections, and replaced whole.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// Bounds on single packets.
-    pub limits: Limits,
+    /// Bounds on single packets. A connection keeps those of its CONNECT: clients have been told of some of them, and a
+    /// packet that is under way was begun by them.
+    pub limits: Arc<Limits>,
     /// Protocol versions accepted.
     pub versions: Vec<Version>,
     /// The longest Keep Alive, in seconds. A 5.0 client that asks for more is told; a 3.x client can't be told and is
@@ -42,9 +43,9 @@ pub struct Terms {
 impl Terms {
     /// The documented defaults around these limits and this policy.
     #[must_use]
-    pub fn new(limits: Limits, policy: Arc<Policy>) -> Self {
+    pub fn new(limits: impl Into<Arc<Limits>>, policy: Arc<Policy>) -> Self {
         Self {
-            limits,
+            limits: limits.into(),
             versions: vec![Version::V31, Version::V311, Version::V50],
             max_keep_alive: u16::MAX,
             zero_keep_alive: ZeroKeepAlive::Allow,

@@ -304,6 +304,9 @@ impl Relay {
         let bytes = if was_empty { fresh } else { &tail };
 
         output.clear();
+        if self.connection.watches_the_clock() {
+            self.connection.set_time(unix_now());
+        }
         let started = sampler.due().then(Instant::now);
         let received = self.connection.receive(from, now, bytes, output);
         let took = started.map(|started| started.elapsed());
@@ -365,9 +368,9 @@ impl Relay {
         deadlines.into_iter().flatten().min()
     }
 
-    /// None while the client is not read through no fault of its own.
+    /// While the client is not read through no fault of its own, only the end of its time.
     fn protocol_deadline(&self) -> Option<Instant> {
-        if self.client_rests() { None } else { self.connection.deadline() }
+        if self.client_rests() { self.connection.ends() } else { self.connection.deadline() }
     }
 
     /// Whether the client is not read because the broker, or the audit file, does not take what came before.

@@ -1,5 +1,8 @@
 //! The metric families: name, kind, labels and help, from which both the registry and `docs/metrics.md` are made.
 
+use crate::enforce::event::Quarantine;
+use crate::policy::OnDeny;
+
 /// How a family counts.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
@@ -65,6 +68,14 @@ pub(super) const REJUDGED_OUTCOMES: [&str; 2] = ["kept", "ended"];
 
 pub(super) const METHODS: [&str; 7] = ["unproven", "certificate", "password", "token", "address", "http", "anonymous"];
 
+const ON_DENIES: [&str; 5] = {
+    let [reject, acknowledge, disconnect, quarantine, monitor] = OnDeny::ALL;
+    [reject.label(), acknowledge.label(), disconnect.label(), quarantine.label(), monitor.label()]
+};
+const QUARANTINE_OUTCOMES: [&str; 5] = {
+    let [published, too_large, topic, again, repeat] = Quarantine::ALL;
+    [published.label(), too_large.label(), topic.label(), again.label(), repeat.label()]
+};
 const BLAMES: [&str; 3] = ["client", "broker", "gateway"];
 
 const LISTENER: Label = Label { name: "listener", values: Values::Setting("name of a listener") };
@@ -72,6 +83,7 @@ const BROKER: Label = Label { name: "broker", values: Values::Setting("name of a
 const SERVER: Label = Label { name: "server", values: Values::Setting("`host:port` of one of its servers") };
 const DIRECTION: Label = Label { name: "direction", values: Values::Closed(&DIRECTIONS) };
 const VERSION: Label = Label { name: "version", values: Values::Closed(&VERSIONS) };
+const ON_DENY: Label = Label { name: "on_deny", values: Values::Closed(&ON_DENIES) };
 const TYPE: Label = Label { name: "type", values: Values::Closed(&PACKET_TYPES) };
 
 const fn program(name: &'static str, set: &'static str) -> Label {
@@ -159,8 +171,18 @@ pub(super) const PACKET_BYTES: Family =
     counter("tidegate_packet_bytes_total", &[DIRECTION, TYPE, VERSION], "Bytes of those Control Packets.");
 pub(super) const REFUSALS: Family = counter(
     "tidegate_refusals_total",
-    &[DIRECTION, TYPE, program("reason", "why, the reasons of `refused` in audit.md")],
+    &[DIRECTION, TYPE, program("reason", "why, the reasons of `refused` in audit.md"), ON_DENY],
     "Control Packets (or one Topic Filter of a SUBSCRIBE) that were refused and not forwarded.",
+);
+pub(super) const OBSERVED: Family = counter(
+    "tidegate_observed_total",
+    &[DIRECTION, TYPE, program("reason", "why, the reasons of `observed` in audit.md"), ON_DENY],
+    "What went on, and would have been refused if it were not for monitor mode.",
+);
+pub(super) const QUARANTINED: Family = counter(
+    "tidegate_quarantine_total",
+    &[DIRECTION, closed("outcome", &QUARANTINE_OUTCOMES)],
+    "Messages refused by a rule that quarantines, by what became of them.",
 );
 pub(super) const REWRITES: Family = counter(
     "tidegate_rewrites_total",
@@ -251,7 +273,7 @@ pub(super) const PROCESS_MAX_FDS: Family = gauge("process_max_fds", &[], "Limit 
 pub(super) const PROCESS_THREADS: Family = gauge("process_threads", &[], "Threads of the process (Linux).");
 
 /// Every family, in the order of the reference.
-pub(super) const ALL: [&Family; 40] = [
+pub(super) const ALL: [&Family; 42] = [
     &CONNECTIONS_OPEN,
     &CONNECTIONS_HALF_OPEN,
     &CONNECTIONS,
@@ -272,6 +294,8 @@ pub(super) const ALL: [&Family; 40] = [
     &PACKETS,
     &PACKET_BYTES,
     &REFUSALS,
+    &OBSERVED,
+    &QUARANTINED,
     &REWRITES,
     &PROTOCOL_ERRORS,
     &JUDGE_SECONDS,

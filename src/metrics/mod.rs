@@ -77,6 +77,8 @@ pub struct Metrics {
     /// By version, direction and packet type number less one.
     packets: [[[PacketSeries; 15]; 2]; 3],
     refusals: IntCounterVec,
+    observed: IntCounterVec,
+    quarantined: IntCounterVec,
     rewrites: IntCounterVec,
     protocol_errors: IntCounterVec,
     broker_faults: IntCounterVec,
@@ -105,6 +107,8 @@ impl Metrics {
         let metrics = Self {
             packets: packet_series(&registry)?,
             refusals: counters(&registry, &family::REFUSALS)?,
+            observed: counters(&registry, &family::OBSERVED)?,
+            quarantined: counters(&registry, &family::QUARANTINED)?,
             rewrites: counters(&registry, &family::REWRITES)?,
             protocol_errors: counters(&registry, &family::PROTOCOL_ERRORS)?,
             broker_faults: counters(&registry, &family::BROKER_FAULTS)?,
@@ -190,16 +194,22 @@ impl Metrics {
         }
     }
 
-    /// One packet (or one Topic Filter) refused or rewritten.
+    /// One packet (or one Topic Filter) refused, rewritten, or let go on in monitor mode.
     pub fn event(&self, event: &Event) {
-        let family = match event.kind {
-            Kind::Refused { .. } => &self.refusals,
-            Kind::Rewritten(_) => &self.rewrites,
-        };
-        add(
-            family,
-            &[direction_label(event.direction), packet_type_label(event.packet_type), event.kind.reason_label()],
-        );
+        let (direction, packet_type) = (direction_label(event.direction), packet_type_label(event.packet_type));
+        let reason = event.kind.reason_label();
+        match event.kind {
+            Kind::Refused { on_deny, quarantine, .. } => {
+                add(&self.refusals, &[direction, packet_type, reason, on_deny.label()]);
+                if let Some(outcome) = quarantine {
+                    add(&self.quarantined, &[direction, outcome.label()]);
+                }
+            }
+            Kind::Observed { on_deny, .. } => {
+                add(&self.observed, &[direction, packet_type, reason, on_deny.label()]);
+            }
+            Kind::Rewritten(_) => add(&self.rewrites, &[direction, packet_type, reason]),
+        }
     }
 
     /// One connection ended, or its CONNECT was refused; `server` is where the broker was dialled.
@@ -209,7 +219,8 @@ impl Metrics {
         if matches!(end.cause, Cause::Malformed(_) | Cause::Illegal(_)) {
             add(&self.protocol_errors, &[blame, cause, end.statement.unwrap_or_default()]);
         }
-        if matches!(end.cause, Cause::Refused(_) | Cause::Version | Cause::KeepAliveZero) {
+        let never_dialled = server.is_none();
+        if never_dialled && matches!(end.cause, Cause::Refused(_) | Cause::Version | Cause::KeepAliveZero) {
             listener.refused(cause);
         }
         if let (Blame::Broker, Some(server)) = (end.blame, server) {

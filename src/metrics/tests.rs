@@ -3,9 +3,9 @@ use std::collections::BTreeSet;
 use super::family::{ALL, Values};
 use super::*;
 use crate::enforce::end::Violation;
-use crate::enforce::event::{Rewrite, Text};
+use crate::enforce::event::{Quarantine, Rewrite, Text};
 use crate::mqtt::error::DecodeError;
-use crate::policy::Reason;
+use crate::policy::{OnDeny, Reason};
 
 fn metrics() -> Metrics {
     Metrics::new(["field", "office"], [("plant", "10.0.0.1:1883"), ("plant", "10.0.0.2:1883")]).unwrap()
@@ -25,6 +25,10 @@ fn event(kind: Kind, topic: &str) -> Event {
     }
 }
 
+fn refused(reason: Reason, rule: Text) -> Kind {
+    Kind::Refused { reason, rule, on_deny: OnDeny::Quarantine, quarantine: Some(Quarantine::TooLarge) }
+}
+
 fn counts(packets: &[(u8, usize)]) -> Counts {
     let mut counts = Counts::default();
     for &(number, bytes) in packets {
@@ -42,6 +46,7 @@ fn touch(metrics: &Metrics) {
     listener.handshake(true, false, Duration::from_millis(3));
     listener.handshake_failed("expired");
     listener.stale_lists(1);
+    listener.authenticated("certificate", "accepted");
     listener.accept_failed(&std::io::Error::from_raw_os_error(24));
     let server = metrics.server("plant", "10.0.0.1:1883").unwrap();
     let _dialled = server.dialled();
@@ -49,7 +54,9 @@ fn touch(metrics: &Metrics) {
     metrics.ended(&listener, Some(&server), &end(Cause::Malformed(DecodeError::NullCharacter), Blame::Broker));
     metrics.ended(&listener, None, &end(Cause::Version, Blame::Client));
     metrics.packets(Version::V311, Direction::FromClient, &counts(&[(3, 64)]));
-    metrics.event(&event(Kind::Refused { reason: Reason::NotAuthorized, rule: Text::new("default") }, "a/b"));
+    metrics.event(&event(refused(Reason::NotAuthorized, Text::new("default")), "a/b"));
+    let rule = Text::new("default");
+    metrics.event(&event(Kind::Observed { reason: Reason::Qos, rule, on_deny: OnDeny::Monitor }, "a/b"));
     metrics.event(&event(Kind::Rewritten(Rewrite::TopicNameRestored), "a/b"));
     metrics.judged(Duration::from_micros(1), 10);
     metrics.certificate_expiry(Side::Listener, "field", CertificateKind::Own, 1_900_000_000);
@@ -209,7 +216,7 @@ fn an_end_is_counted_by_cause_and_by_fault() {
     metrics.ended(&listener, Some(&server), &end(Cause::Illegal(Violation::SecondConnack), Blame::Broker));
     metrics.ended(&listener, Some(&server), &End::new(Cause::KeepAlive, Blame::Client));
     metrics.ended(&listener, None, &End::new(Cause::Refused(Reason::Banned), Blame::Client));
-    metrics.event(&event(Kind::Refused { reason: Reason::Qos, rule: Text::new("cap") }, "a"));
+    metrics.event(&event(refused(Reason::Qos, Text::new("cap")), "a"));
     let text = metrics.render().unwrap();
     for line in [
         r#"tidegate_connections_ended_total{blame="broker",cause="second_connack",listener="field"} 1"#,
@@ -217,7 +224,8 @@ fn an_end_is_counted_by_cause_and_by_fault() {
         r#"tidegate_connections_refused_total{listener="field",reason="banned"} 1"#,
         r#"tidegate_protocol_errors_total{blame="broker",error="second_connack",statement="[MQTT-3.3.1-4]"} 1"#,
         r#"tidegate_broker_faults_total{broker="plant",cause="second_connack"} 1"#,
-        r#"tidegate_refusals_total{direction="from_client",reason="qos",type="subscribe"} 1"#,
+        r#"tidegate_refusals_total{direction="from_client",on_deny="quarantine",reason="qos",type="subscribe"} 1"#,
+        r#"tidegate_quarantine_total{direction="from_client",outcome="too_large"} 1"#,
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} not in\n{text}");
     }
@@ -232,7 +240,7 @@ fn text_of_a_peer_is_in_no_series_and_makes_none() {
     let one_of_each = |number: u32| {
         let rule = Text::new(&hostile(number));
         for reason in Reason::ALL {
-            metrics.event(&event(Kind::Refused { reason, rule: rule.clone() }, &hostile(number)));
+            metrics.event(&event(refused(reason, rule.clone()), &hostile(number)));
             let rule = Some(rule.clone());
             metrics.ended(&listener, None, &End { rule, ..End::new(Cause::Refused(reason), Blame::Client) });
         }

@@ -9,7 +9,7 @@ use crate::enforce::event::{Rewrite, Text};
 use crate::identity::Certificate;
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::PacketType;
-use crate::policy::Reason;
+use crate::policy::{OnDeny, Reason};
 
 const HOSTILE: &str = "a\n{\"event\":\"ended\"}\u{1b}[2J\u{2028}\u{9b}\"\\\u{202e}";
 
@@ -23,6 +23,8 @@ fn identity(text: &str) -> Identity {
     let mut identity = Identity::new(Arc::from("field"), "[2001:db8::7]:50123".parse().unwrap(), Some(certificate));
     identity.client_id = text.into();
     identity.username = Some(text.into());
+    identity.name = Some(text.into());
+    identity.method = Method::Certificate;
     identity
 }
 
@@ -32,7 +34,12 @@ fn context(identity: &Identity) -> ConnectionContext<'_> {
 
 fn refusal(text: &str) -> Event {
     Event {
-        kind: Kind::Refused { reason: Reason::NotAuthorized, rule: Text::new(text) },
+        kind: Kind::Refused {
+            reason: Reason::NotAuthorized,
+            rule: Text::new(text),
+            on_deny: OnDeny::Quarantine,
+            quarantine: Some(Quarantine::Published),
+        },
         direction: Direction::FromClient,
         packet_type: PacketType::Publish,
         topic: Some(Text::new(text)),
@@ -55,12 +62,15 @@ fn records(text: &str) -> Vec<Record> {
         topic: None,
         ..refusal(text)
     };
+    let kind = Kind::Observed { reason: Reason::Qos, rule: Text::new(text), on_deny: OnDeny::Monitor };
+    let observed = Event { kind, ..refusal(text) };
     vec![
         started(time()),
         not_accepted("field", identity.source, "max_connections", time()),
         handshake_failed(8, "field", identity.source, "expired", time()),
         record(&context, &refusal(text), time()),
         record(&context, &rewritten, time()),
+        record(&context, &observed, time()),
         ended(
             &context,
             &end(malformed, Some("[MQTT-1.5.4-2]"), Some(text)),
@@ -79,9 +89,9 @@ fn a_refusal_says_who_what_and_why() {
     let expected = concat!(
         r#"{"time":"2026-11-23T09:12:05.042Z","event":"refused","connection":7,"listener":"field","#,
         r#""peer":"[2001:db8::7]:50123","version":"5.0","client_id":"temp-07","username":"temp-07","#,
-        r#""common_name":"temp-07","fingerprint":"abababababababababababababababababababababababababababababababab","#,
+        r#""identity":"temp-07","method":"certificate","common_name":"temp-07","fingerprint":"abababababababababababababababababababababababababababababababab","#,
         r#""server":"10.0.0.1:1883","direction":"from_client","packet":"PUBLISH","topic":"plant/line1","#,
-        r#""reason":"not_authorized","rule":"plant/line1","policy":"2026-11-22.1"}"#,
+        r#""reason":"not_authorized","on_deny":"quarantine","quarantine":"published","rule":"plant/line1","policy":"2026-11-22.1"}"#,
         "\n"
     );
     assert_eq!(String::from_utf8_lossy(line.as_bytes()), expected);
@@ -115,7 +125,7 @@ fn text_of_a_peer_stays_inside_its_field() {
         assert!(!text.trim_end_matches('\n').chars().any(char::is_control), "{text}");
         assert!(!text.contains(['\u{2028}', '\u{202e}']), "{text}");
         let value: serde_json::Value = serde_json::from_str(record.as_str()).unwrap();
-        for key in ["client_id", "username", "common_name", "topic", "rule"] {
+        for key in ["client_id", "username", "identity", "common_name", "topic", "rule"] {
             assert!(value.get(key).is_none_or(|value| value == HOSTILE), "{key}: {value}");
         }
     }

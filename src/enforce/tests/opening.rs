@@ -34,7 +34,7 @@ fn a_first_packet_that_is_not_connect_is_answered_by_nothing() {
     refused(&[0x10, 0x80, 0x80, 0x80, 0x80, 1], terms(), "remaining_length_too_long", &[]);
     refused(b"\x10\x0c\x00\x04HTTP\x04\x02\x00\x00\x00\x00", terms(), "protocol_name", &[]);
     let limits = Limits { max_connect_bytes: 100, ..Limits::default() };
-    refused(&[0x10, 0x80, 0x01], Terms { limits, ..terms() }, "packet_too_large", &[]);
+    refused(&[0x10, 0x80, 0x01], Terms { limits: limits.into(), ..terms() }, "packet_too_large", &[]);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn connack_is_tightened_where_the_gateway_is_stricter() {
         receive_maximum: 10,
         topic_alias_maximum: 4,
         max_keep_alive: 30,
-        limits: Limits { max_packet_bytes: 1000, ..Limits::default() },
+        limits: Limits { max_packet_bytes: 1000, ..Limits::default() }.into(),
         ..terms()
     };
     let size = |bytes: u32| Property::MaximumPacketSize(bytes.try_into().expect("not zero"));

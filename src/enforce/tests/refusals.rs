@@ -159,7 +159,7 @@ fn told(v: Version, code: u8) -> Vec<u8> {
 fn packets_over_the_limits_are_refused_from_their_first_bytes() {
     let limits = || Limits { max_packet_bytes: 200, max_control_bytes: 100, ..Limits::default() };
     for v in VERSIONS {
-        let world = || World::connected_with(v, Terms { limits: limits(), ..terms() }, &[], &[]);
+        let world = || World::connected_with(v, Terms { limits: limits().into(), ..terms() }, &[], &[]);
         world().client(&[0x30, 0xC7, 0x01]).ended("packet_too_large", "client", &told(v, 0x95));
         world().client(&[0x82, 0x64]).ended("packet_too_large", "client", &told(v, 0x95));
         world().broker(&[0x90, 0x64]).ended("packet_too_large", "broker", &told(v, 0x80));
@@ -185,8 +185,9 @@ fn a_delivery_beyond_the_gateways_limits_is_refused_and_a_publication_ends_it() 
         let topics =
             [("a\r", "refuse_control_characters"), ("a/b/c/d/e", "max_topic_levels"), (&long, "max_topic_bytes")];
         for stream_threshold_bytes in [10, 1000] {
-            let world =
-                || World::connected_with(v, Terms { limits: limits(), stream_threshold_bytes, ..terms() }, &[], &[]);
+            let world = || {
+                World::connected_with(v, Terms { limits: limits().into(), stream_threshold_bytes, ..terms() }, &[], &[])
+            };
             for (topic, rule) in topics {
                 let code = if v == Version::V50 { ReasonCode::TopicNameInvalid } else { ReasonCode::Success };
                 let mut one = world();
@@ -204,7 +205,7 @@ fn a_delivery_beyond_the_gateways_limits_is_refused_and_a_publication_ends_it() 
         }
     }
     let v = Version::V50;
-    let mut world = World::connected_with(v, Terms { limits: limits(), ..terms() }, &[], &[]);
+    let mut world = World::connected_with(v, Terms { limits: limits().into(), ..terms() }, &[], &[]);
     let answer = ack_with(v, PubAck, 1, ReasonCode::QuotaExceeded);
     world.broker_gets(&publish_with(v, "a", QoS::One, 1, b"", &user), &answer);
     assert_eq!(world.events(), ["quota a max_user_properties"]);
@@ -217,7 +218,7 @@ fn an_alias_of_a_name_that_is_too_long_to_keep_stands_for_nothing() {
     let v = Version::V50;
     let limits = Limits { max_topic_bytes: 20, ..Limits::default() };
     let both = [Property::TopicAliasMaximum(5)];
-    let mut world = World::connected_with(v, Terms { limits, ..terms() }, &both, &both);
+    let mut world = World::connected_with(v, Terms { limits: limits.into(), ..terms() }, &both, &both);
     let aliased = |topic: &str| publish_with(v, topic, QoS::Zero, 0, b"", &[Property::TopicAlias(id(1))]);
     world.broker_passes(&aliased("a")).broker_gets(&aliased("a/b\n"), &[]).broker_gets(&aliased(""), &[]);
     assert_eq!(world.events(), ["topic a/b\n refuse_control_characters"; 2]);

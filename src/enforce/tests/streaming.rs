@@ -15,7 +15,7 @@ use crate::policy::{Message, Policy, Request, Rule, Verdict};
 
 fn small() -> Terms {
     let limits = Limits { max_packet_bytes: 1000, ..Limits::default() };
-    Terms { stream_threshold_bytes: 100, max_buffered_bytes: 400, limits, ..terms() }
+    Terms { stream_threshold_bytes: 100, max_buffered_bytes: 400, limits: limits.into(), ..terms() }
 }
 
 fn world(version: Version) -> World {

@@ -301,7 +301,7 @@ impl World {
     fn note(&mut self, out: &Output) {
         for event in &out.events {
             let rule = match &event.kind {
-                Kind::Refused { rule, .. } => rule.as_str(),
+                Kind::Refused { rule, .. } | Kind::Observed { rule, .. } => rule.as_str(),
                 Kind::Rewritten(_) => "-",
             };
             let topic = event.topic.as_ref().map_or("-", |topic| topic.as_str());
