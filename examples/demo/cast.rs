@@ -34,9 +34,9 @@ impl Sensor {
     }
 }
 
-/// How a device with a new certificate of this name speaks TLS.
-fn settings_of(plant: &Plant, name: &str) -> Result<Arc<ClientConfig>, Failure> {
-    device::trust(&plant.pki.file("ca.pem"), Some(plant.pki.client(name)?))
+/// How a device with a new certificate of this name and unit speaks TLS.
+fn settings_of(plant: &Plant, name: &str, unit: &str) -> Result<Arc<ClientConfig>, Failure> {
+    device::trust(&plant.pki.file("ca.pem"), Some(plant.pki.client(name, unit)?))
 }
 
 /// The sensors, each connected with a certificate of its own.
@@ -49,7 +49,7 @@ pub(crate) fn sensors(plant: &Plant) -> Result<Vec<Sensor>, Failure> {
     ];
     let mut sensors = Vec::new();
     for (name, level, qos, quantity, value) in table {
-        let mut device = Device::dial(plant.gateway, &settings_of(plant, name)?)?;
+        let mut device = Device::dial(plant.gateway, &settings_of(plant, name, "sensors")?)?;
         device.connect(level, name)?;
         sensors.push(Sensor { name, level, qos, quantity, value, device });
     }
@@ -65,7 +65,7 @@ pub(crate) struct Audience {
 
 impl Audience {
     pub(crate) fn take_seats(plant: &Plant) -> Result<Self, Failure> {
-        let mut dashboard = Device::dial(plant.gateway, &settings_of(plant, "dashboard")?)?;
+        let mut dashboard = Device::dial(plant.gateway, &settings_of(plant, "dashboard", "dashboards")?)?;
         dashboard.connect(V50, "dashboard")?;
         dashboard.subscribe("plant/#")?;
         let mut tap = Device::dial_plain(plant.broker)?;
@@ -128,14 +128,56 @@ impl Offence {
     }
 }
 
+/// What the protocol permits and the policy does not: it is answered, and the connection goes on.
+pub(crate) struct Trespass {
+    pub(crate) deed: &'static str,
+    /// What the answer is.
+    pub(crate) seen: &'static str,
+    pub(crate) topic: &'static str,
+    bytes: Vec<u8>,
+}
+
+/// The trespasses of one sensor.
+pub(crate) struct Trespasser {
+    device: Device,
+    pub(crate) trespasses: Vec<Trespass>,
+}
+
+impl Trespasser {
+    pub(crate) fn connect(plant: &Plant) -> Result<Self, Failure> {
+        let mut device = Device::dial(plant.gateway, &settings_of(plant, "temp-06", "sensors")?)?;
+        device.connect(V50, "temp-06")?;
+        let (neighbour, own) = ("plant/line1/temperature/temp-01", "plant/line1/temperature/temp-06");
+        let retained = wire::packet(0x33, &wire::publish(V50, 1, 2, own, b"{}")[2..]);
+        let table = [
+            ("a message as its neighbour", "PUBACK 0x87", neighbour, wire::publish(V50, 1, 1, neighbour, b"{}")),
+            ("a retained message", "PUBACK 0x87", own, retained),
+            ("a look at everything", "SUBACK 0x87", "#", wire::subscribe(V50, 3, "#")),
+        ];
+        let trespass = |(deed, seen, topic, bytes)| Trespass { deed, seen, topic, bytes };
+        Ok(Self { device, trespasses: table.into_iter().map(trespass).collect() })
+    }
+
+    /// Does it; tells in words what the answer is.
+    pub(crate) fn commit(&mut self, at: usize) -> Result<String, Failure> {
+        let trespass = self.trespasses.get(at).ok_or("no such trespass")?;
+        self.device.send(&trespass.bytes)?;
+        self.device.answer()
+    }
+
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.device.address
+    }
+}
+
 /// All offences, in the order of the telling.
 pub(crate) fn offences(plant: &Plant) -> Result<Vec<Offence>, Failure> {
     let ca = plant.pki.file("ca.pem");
     let anonymous = device::trust(&ca, None)?;
-    let foreign = device::trust(&ca, Some(plant.pki.stranger()?.client("temp-01")?))?;
+    let foreign = device::trust(&ca, Some(plant.pki.stranger()?.client("temp-01", "sensors")?))?;
     let revoked = ["pem", "key"].map(|kind| plant.pki.file(&format!("{REVOKED}.{kind}")));
     let revoked = device::trust(&ca, Some(revoked.into()))?;
-    let known = settings_of(plant, "temp-09")?;
+    let known = settings_of(plant, "temp-09", "sensors")?;
     let publish = |topic| wire::publish(V50, 0, 0, topic, b"{}");
     let early = publish("plant/line1/level/x");
     let connect = wire::connect(V50, "offender");

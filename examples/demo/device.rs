@@ -125,6 +125,15 @@ impl Device {
         let _ = self.send(&wire::DISCONNECT);
     }
 
+    /// Reads one acknowledgement and tells in words what it says.
+    pub(crate) fn answer(&mut self) -> Result<String, Failure> {
+        match wire::read_packet(&mut self.stream)? {
+            (0x40, body) => Ok(format!("PUBACK {:#04x}", body.get(2).unwrap_or(&0))),
+            (0x90, body) => Ok(format!("SUBACK {:#04x}", body.last().unwrap_or(&0))),
+            (first, body) => Err(format!("expected an acknowledgement, got {first:#04x} {body:02x?}").into()),
+        }
+    }
+
     /// Reads to the end of the connection and tells in words what the device saw.
     pub(crate) fn ending(&mut self) -> String {
         match wire::read_packet(&mut self.stream) {

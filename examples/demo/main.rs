@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cast::{Audience, Offence, Sensor};
+use crate::cast::{Audience, Offence, Sensor, Trespasser};
 use crate::device::{Failure, PATIENCE};
 use crate::plant::Plant;
 
@@ -65,6 +65,8 @@ fn show(once: bool) -> Result<bool, Failure> {
     for offence in cast::offences(&plant)? {
         good &= offend(&plant, &offence)?;
     }
+    println!("\nWhat the policy refuses: the connection goes on, the broker sees nothing of it");
+    good &= trespass(&plant)?;
     println!("\nThe others never noticed");
     published += publish_round(&mut sensors, &mut audience)?;
     let at_the_broker = audience.at_the_broker();
@@ -118,6 +120,27 @@ fn offend(plant: &Plant, offence: &Offence) -> Result<bool, Failure> {
     Ok(good)
 }
 
+/// Lets a sensor try what it is not granted; `true` when each was refused as it should.
+fn trespass(plant: &Plant) -> Result<bool, Failure> {
+    let mut trespasser = Trespasser::connect(plant)?;
+    let mut good = true;
+    for at in 0..trespasser.trespasses.len() {
+        let seen = trespasser.commit(at)?;
+        let peer = trespasser.address().to_string();
+        let Some(trespass) = trespasser.trespasses.get(at) else { break };
+        let refused = record_in_audit(plant, &|record| {
+            let text = |field| record.get(field).and_then(serde_json::Value::as_str).unwrap_or_default();
+            (text("event") == "refused" && text("peer") == peer && text("topic") == trespass.topic)
+                .then(|| format!("{}, rule {}", text("reason"), text("rule")))
+        })?;
+        let told = seen == trespass.seen;
+        let remark = if told { "" } else { "   <- not as told" };
+        println!("  {:<30} {seen:<31} {refused}{remark}", trespass.deed);
+        good &= told;
+    }
+    Ok(good)
+}
+
 /// What the audit file says of the end of a connection.
 struct End {
     cause: String,
@@ -126,23 +149,29 @@ struct End {
 
 /// Waits for the record of the end of the connection from this address.
 fn end_in_audit(plant: &Plant, peer: SocketAddr) -> Result<End, Failure> {
+    record_in_audit(plant, &|record| {
+        let text = |field| record.get(field).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let cause = match text("event").as_str() {
+            "ended" => text("cause"),
+            "handshake_failed" => text("reason"),
+            _ => return None,
+        };
+        (text("peer") == peer.to_string()).then(|| End { cause, statement: text("statement") })
+    })
+}
+
+/// Waits for a record of which `read` makes something.
+fn record_in_audit<T>(plant: &Plant, read: &dyn Fn(&serde_json::Value) -> Option<T>) -> Result<T, Failure> {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         for line in fs::read_to_string(plant.audit_file())?.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-            let record: serde_json::Value = serde_json::from_str(line)?;
-            let text = |field| record.get(field).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-            let cause = match text("event").as_str() {
-                "ended" => text("cause"),
-                "handshake_failed" => text("reason"),
-                _ => continue,
-            };
-            if text("peer") == peer.to_string() {
-                return Ok(End { cause, statement: text("statement") });
+            if let Some(found) = read(&serde_json::from_str(line)?) {
+                return Ok(found);
             }
         }
         thread::sleep(Duration::from_millis(20));
     }
-    Err(format!("no record of the end of {peer} in {}", plant.audit_file().display()).into())
+    Err(format!("no such record in {}", plant.audit_file().display()).into())
 }
 
 fn where_to_look(plant: &Plant) -> Result<(), Failure> {

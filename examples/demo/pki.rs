@@ -28,9 +28,10 @@ impl Pki {
         self.run("server", &["gateway", "--dns", "localhost", "--ip", "127.0.0.1"])
     }
 
-    /// A certificate for a device, with its name as Common Name: the files of certificate and key.
-    pub(crate) fn client(&self, name: &str) -> Result<(PathBuf, PathBuf), Failure> {
-        self.run("client", &[name])?;
+    /// A certificate for a device, with its name as Common Name and what it is as Organizational Unit: the files of
+    /// certificate and key.
+    pub(crate) fn client(&self, name: &str, unit: &str) -> Result<(PathBuf, PathBuf), Failure> {
+        self.run("client", &[name, "--ou", unit])?;
         Ok((self.file(&format!("{name}.pem")), self.file(&format!("{name}.key"))))
     }
 

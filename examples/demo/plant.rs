@@ -57,10 +57,10 @@ impl Plant {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        fs::create_dir_all(folder.join("policies/permit-all"))?;
+        fs::create_dir_all(folder.join("policies/demo"))?;
         let pki = Pki::new(&program, folder.join("pki"), "Demo plant CA")?;
         pki.server()?;
-        pki.client(REVOKED)?;
+        pki.client(REVOKED, "sensors")?;
         pki.revoke(REVOKED)?;
         let [broker, gateway, admin] = free_addresses()?;
         write_settings(&folder, broker, gateway, admin)?;
@@ -130,9 +130,9 @@ fn free_addresses() -> Result<[SocketAddr; 3], Failure> {
 }
 
 fn write_settings(folder: &Path, broker: SocketAddr, gateway: SocketAddr, admin: SocketAddr) -> Result<(), Failure> {
-    fs::write(folder.join("policies/permit-all/policy.toml"), include_str!("../../policies/permit-all/policy.toml"))?;
+    fs::write(folder.join("policies/demo/policy.toml"), include_str!("policy.toml"))?;
     let settings = format!(
-        r#"policies = ["policies/permit-all"]
+        r#"policies = ["policies/demo"]
 
 [[listener]]
 name = "field"
