@@ -277,6 +277,10 @@ settings! {
         max_queue: usize = 1024, count(1..=1_000_000);
         /// How long a client's authentication may take, waiting included.
         deadline: Duration = seconds(5), duration(MILLI..=HOUR);
+        /// How long a good password is remembered, so that many clients that come back at once are not all checked anew; `0s` checks each time. A changed password file empties the memory.
+        cache: Duration = seconds(60), duration(Duration::ZERO..=HOUR);
+        /// Good passwords remembered at once, for each listener; as digests under a key that no other run has.
+        max_cached: usize = 10_000, count(1..=1_000_000);
     }
 }
 

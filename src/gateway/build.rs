@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use super::Error;
 use super::admin::{self, Admin, Health};
 use super::admission::{Bounds, Door, Process};
+use super::authenticate::Pool;
 use super::buffered::BufferedTotal;
 use super::far::Far;
 use super::prepare::{Prepared, PreparedBroker, PreparedListener};
@@ -54,8 +55,19 @@ impl Gateway {
         let buffered = Arc::new(BufferedTotal::new(settings.limits.max_buffered_total_bytes));
         show_readings(&metrics, &audit, &buffered)?;
 
-        let shared =
-            Arc::new(Shared { metrics, audit, buffered, last_number: AtomicU64::new(0), census: Arc::default() });
+        let config::Authentication { workers, max_queue, .. } = settings.authentication;
+        let passwords = Pool::start(workers, max_queue)
+            .map_err(|source| Error::System { what: "can't start the threads that check passwords", source })?;
+        let waiting = passwords.waiting();
+        metrics.show(Source::PasswordsWaiting, move || waiting() as u64)?;
+        let shared = Arc::new(Shared {
+            metrics,
+            audit,
+            buffered,
+            last_number: AtomicU64::new(0),
+            census: Arc::default(),
+            passwords,
+        });
         let process = Arc::new(Process::new(settings.limits.max_connections, settings.limits.max_half_open));
         let mut ports = Vec::new();
         for (listener, live) in lives(settings, prepared, &shared.metrics, &health)? {

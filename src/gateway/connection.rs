@@ -111,7 +111,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
     let mut buffered = Buffered::new(Arc::clone(&shared.buffered));
     let opening = Opening {
         name: &port.name,
-        means: Means { metrics: &port.metrics },
+        means: Means { metrics: &port.metrics, pool: &shared.passwords },
         live: &live,
         recorder: &mut recorder,
         buffered: &mut buffered,

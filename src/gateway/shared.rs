@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 
 use super::admission::Door;
-use super::authenticate::Authenticator;
+use super::authenticate::{Authenticator, Pool};
 use super::buffered::BufferedTotal;
 use super::census::Census;
 use super::socket::TcpOptions;
@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) buffered: Arc<BufferedTotal>,
     pub(super) last_number: AtomicU64,
     pub(super) census: Arc<Census>,
+    /// Where passwords are checked.
+    pub(super) passwords: Pool,
 }
 
 impl Shared {

@@ -141,6 +141,19 @@ pub(super) const AUTHENTICATIONS: Family = counter(
     ],
     "Clients that were asked to prove who they are, by what decided; `unproven` where they showed nothing.",
 );
+pub(super) const AUTHENTICATION_CACHE: Family = counter(
+    "tidegate_authentication_cache_total",
+    &[LISTENER, closed("source", &CacheOf::LABELS), closed("result", &["hit", "miss"])],
+    "Clients whose answer was still remembered, or was not.",
+);
+pub(super) const PASSWORD_CHECK_SECONDS: Family = Family {
+    name: "tidegate_password_check_seconds",
+    kind: Kind::Histogram(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]),
+    labels: &[LISTENER],
+    help: "Time to check one password, of users who exist and of those who do not; waiting is not in it.",
+};
+pub(super) const PASSWORDS_WAITING: Family =
+    gauge("tidegate_passwords_waiting", &[], "Password checks that wait for a thread.");
 pub(super) const ACCEPT_ERRORS: Family = counter(
     "tidegate_accept_errors_total",
     &[LISTENER, closed("kind", &AcceptError::LABELS)],
@@ -273,7 +286,7 @@ pub(super) const PROCESS_MAX_FDS: Family = gauge("process_max_fds", &[], "Limit 
 pub(super) const PROCESS_THREADS: Family = gauge("process_threads", &[], "Threads of the process (Linux).");
 
 /// Every family, in the order of the reference.
-pub(super) const ALL: [&Family; 42] = [
+pub(super) const ALL: [&Family; 45] = [
     &CONNECTIONS_OPEN,
     &CONNECTIONS_HALF_OPEN,
     &CONNECTIONS,
@@ -282,6 +295,9 @@ pub(super) const ALL: [&Family; 42] = [
     &CONNECTIONS_ENDED,
     &ACCEPT_ERRORS,
     &AUTHENTICATIONS,
+    &AUTHENTICATION_CACHE,
+    &PASSWORD_CHECK_SECONDS,
+    &PASSWORDS_WAITING,
     &TLS_HANDSHAKES,
     &TLS_HANDSHAKE_FAILURES,
     &TLS_HANDSHAKE_SECONDS,
@@ -352,6 +368,27 @@ impl AcceptError {
             Self::Memory => "memory",
             Self::Aborted => "aborted",
             Self::Other => "other",
+        }
+    }
+}
+
+/// Whose answers are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheOf {
+    /// Good passwords.
+    Password,
+    /// Answers of an authentication service.
+    Http,
+}
+
+impl CacheOf {
+    pub(super) const LABELS: [&'static str; 2] = ["password", "http"];
+
+    /// The `source` label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Http => "http",
         }
     }
 }

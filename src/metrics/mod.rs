@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
-pub use family::{AcceptError, CertificateKind, Side};
+pub use family::{AcceptError, CacheOf, CertificateKind, Side};
 pub use lifecycle::ReloadMetrics;
 pub use reference::reference;
 pub use series::{ListenerMetrics, Open, ServerMetrics};
@@ -61,6 +61,8 @@ pub enum Source {
     AuditQueued,
     /// Bytes in the buffers of all connections.
     BufferedBytes,
+    /// Password checks that wait.
+    PasswordsWaiting,
 }
 
 struct PacketSeries {
@@ -266,6 +268,7 @@ impl Metrics {
             Source::AuditWriteErrors => &family::AUDIT_WRITE_ERRORS,
             Source::AuditQueued => &family::AUDIT_QUEUED,
             Source::BufferedBytes => &family::BUFFERED_BYTES,
+            Source::PasswordsWaiting => &family::PASSWORDS_WAITING,
         };
         self.registry.register(Box::new(Reading::new(family, move || Some(read() as f64))?))?;
         Ok(())

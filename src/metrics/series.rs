@@ -8,7 +8,7 @@ use prometheus::{
 };
 
 use super::MetricsError;
-use super::family::{self, AcceptError, Family, Kind, RESUMED, TLS_VERSIONS, VERSIONS};
+use super::family::{self, AcceptError, CacheOf, Family, Kind, RESUMED, TLS_VERSIONS, VERSIONS};
 use crate::mqtt::Version;
 
 /// Something that is open; closed by dropping it.
@@ -107,6 +107,18 @@ impl ListenerMetrics {
         add(&self.families.authentications, &[&self.name, method, outcome]);
     }
 
+    /// An answer was looked for among those remembered.
+    pub fn remembered(&self, of: CacheOf, hit: bool) {
+        add(&self.families.cache, &[&self.name, of.label(), if hit { "hit" } else { "miss" }]);
+    }
+
+    /// A password was checked, and it took so long.
+    pub fn password_checked(&self, took: Duration) {
+        if let Ok(histogram) = self.families.password_seconds.get_metric_with_label_values(&[&self.name]) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+
     /// A call of accept failed.
     pub fn accept_failed(&self, error: &std::io::Error) -> AcceptError {
         let kind = AcceptError::of(error);
@@ -165,6 +177,8 @@ pub(super) struct ListenerFamilies {
     handshake_seconds: HistogramVec,
     stale_lists: IntGaugeVec,
     authentications: IntCounterVec,
+    cache: IntCounterVec,
+    password_seconds: HistogramVec,
 }
 
 impl ListenerFamilies {
@@ -182,6 +196,8 @@ impl ListenerFamilies {
             handshake_seconds: histogram(registry, &family::TLS_HANDSHAKE_SECONDS)?,
             stale_lists: gauges(registry, &family::REVOCATION_LISTS_STALE)?,
             authentications: counters(registry, &family::AUTHENTICATIONS)?,
+            cache: counters(registry, &family::AUTHENTICATION_CACHE)?,
+            password_seconds: histogram(registry, &family::PASSWORD_CHECK_SECONDS)?,
         })
     }
 

@@ -6,11 +6,16 @@
 mod address;
 mod certificate;
 mod files;
+mod password;
+mod pool;
 mod proof;
+mod remembered;
 mod source;
 #[cfg(test)]
 mod tests;
+mod token;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{Authentication, CertificateName, IdentitySettings, Listener, Require};
@@ -19,6 +24,7 @@ use crate::identity::{Attribute, Identity, Method, Template};
 use crate::metrics::ListenerMetrics;
 use crate::policy::Reason;
 pub(super) use files::FileProblem;
+pub(super) use pool::Pool;
 use proof::Ground;
 pub(super) use proof::Proof;
 use source::{Client, Found, Proven, Source};
@@ -34,7 +40,9 @@ pub(super) struct Authenticator {
 /// What an authenticator works with.
 #[derive(Clone, Copy)]
 pub(super) struct Means<'m> {
-    pub(super) metrics: &'m ListenerMetrics,
+    pub(super) metrics: &'m Arc<ListenerMetrics>,
+    /// Where passwords are checked.
+    pub(super) pool: &'m Pool,
 }
 
 /// What clients are asked for.
@@ -93,7 +101,7 @@ impl Authenticator {
     ) -> Result<(Self, Vec<FileProblem>), Vec<FileProblem>> {
         let mut warnings = Vec::new();
         let asked = match &listener.identity {
-            Some(settings) => Some(Asked::build(settings, &mut warnings)?),
+            Some(settings) => Some(Asked::build(settings, authentication, &mut warnings)?),
             None if listener.terms.policy.permits_all() => None,
             None => Some(Asked::common_names()),
         };
@@ -112,11 +120,11 @@ impl Authenticator {
     ) -> Result<Authenticated, Box<Stranger>> {
         let mut identity = asking.known(identity);
         let Some(asked) = &self.asked else { return Ok(unasked(identity)) };
-        if asked.sources.iter().any(|source| source.has_secret_name(asking)) {
+        if asked.sources.iter().any(|source| source.has_secret_name(&asking.connect)) {
             identity.username = None;
         }
         let client = Client { connect: &asking.connect, identity: &identity };
-        let judged = tokio::time::timeout(self.deadline, asked.judge(&client)).await;
+        let judged = tokio::time::timeout(self.deadline, asked.judge(&client, means)).await;
         let (method, outcome) = judged.unwrap_or((Method::Unproven, Err(LATE)));
         let outcome = outcome.and_then(|proven| asked.bind(proven, method, &identity));
         means.metrics.authenticated(method.label(), outcome.as_ref().map_or_else(|why| why.rule, |_| "accepted"));
@@ -142,10 +150,14 @@ fn unasked(identity: Identity) -> Authenticated {
 }
 
 impl Asked {
-    fn build(settings: &IdentitySettings, warnings: &mut Vec<FileProblem>) -> Result<Self, Vec<FileProblem>> {
+    fn build(
+        settings: &IdentitySettings,
+        authentication: &Authentication,
+        warnings: &mut Vec<FileProblem>,
+    ) -> Result<Self, Vec<FileProblem>> {
         let (mut sources, mut problems) = (Vec::new(), Vec::new());
         for source in &settings.sources {
-            match Source::build(source, warnings) {
+            match Source::build(source, authentication, warnings) {
                 Ok(source) => sources.push(source),
                 Err(more) => problems.extend(more),
             }
@@ -165,22 +177,22 @@ impl Asked {
     }
 
     /// What decides, and how.
-    async fn judge(&self, client: &Client<'_>) -> (Method, Result<Proven, Unproven>) {
+    async fn judge(&self, client: &Client<'_>, means: &Means<'_>) -> (Method, Result<Proven, Unproven>) {
         match self.require {
-            Require::Any => self.judge_any(client).await,
-            Require::All => self.judge_all(client).await,
+            Require::Any => self.judge_any(client, means).await,
+            Require::All => self.judge_all(client, means).await,
         }
     }
 
     /// The first source for which the client shows something. What is shown and wrong is never passed on to a source for
     /// which nothing has to be shown.
-    async fn judge_any(&self, client: &Client<'_>) -> (Method, Result<Proven, Unproven>) {
+    async fn judge_any(&self, client: &Client<'_>, means: &Means<'_>) -> (Method, Result<Proven, Unproven>) {
         let mut foreign = None;
         for source in &self.sources {
             if foreign.is_some() && !source.wants_secret() {
                 continue;
             }
-            match source.find(client).await {
+            match source.find(client, means).await {
                 Found::Nothing => {}
                 Found::Foreign(why) => foreign = foreign.or(Some((source.method(), why))),
                 Found::Decided(outcome) => return (source.method(), outcome),
@@ -191,10 +203,10 @@ impl Asked {
     }
 
     /// Every source must hold; the first names.
-    async fn judge_all(&self, client: &Client<'_>) -> (Method, Result<Proven, Unproven>) {
+    async fn judge_all(&self, client: &Client<'_>, means: &Means<'_>) -> (Method, Result<Proven, Unproven>) {
         let mut all: Option<(Method, Proven)> = None;
         for source in &self.sources {
-            let proven = match source.find(client).await {
+            let proven = match source.find(client, means).await {
                 Found::Decided(Ok(proven)) => proven,
                 Found::Decided(Err(why)) | Found::Foreign(why) => return (source.method(), Err(why)),
                 Found::Nothing => return (source.method(), Err(NOTHING_SHOWN)),

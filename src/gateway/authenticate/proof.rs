@@ -12,6 +12,15 @@ pub(in crate::gateway) struct Proof(Box<[Ground]>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ground {
     Certificate,
+    /// The mark of the entry that the password fits.
+    Password {
+        entry: u64,
+    },
+    /// The mark of the key that signed it, and of the settings that it was held to.
+    Token {
+        key: u64,
+        terms: u64,
+    },
     Address,
     Anonymous,
 }

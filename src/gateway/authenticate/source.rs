@@ -1,9 +1,10 @@
 //! One identity source: what it makes of a client.
 
 use super::files::FileProblem;
-use super::{Ground, Unproven, address, certificate};
-use crate::config::{AddressSettings, CertificateName, IdentitySource};
-use crate::enforce::Asking;
+use super::password::PasswordSource;
+use super::token::TokenSource;
+use super::{Ground, Means, Unproven, address, certificate};
+use crate::config::{AddressSettings, Authentication, CertificateName, IdentitySource};
 use crate::identity::{Identity, Method};
 use crate::mqtt::connect::Connect;
 
@@ -50,6 +51,8 @@ impl Proven {
 /// One identity source.
 pub(super) enum Source {
     Certificate(CertificateName),
+    Password(PasswordSource),
+    Token(TokenSource),
     Address(AddressSettings),
     Anonymous,
 }
@@ -59,12 +62,20 @@ impl Source {
     ///
     /// # Errors
     /// Every problem of them.
-    pub(super) fn build(settings: &IdentitySource, _warnings: &mut Vec<FileProblem>) -> Result<Self, Vec<FileProblem>> {
+    pub(super) fn build(
+        settings: &IdentitySource,
+        authentication: &Authentication,
+        warnings: &mut Vec<FileProblem>,
+    ) -> Result<Self, Vec<FileProblem>> {
         match settings {
             IdentitySource::Certificate(name) => Ok(Self::Certificate(name.clone())),
+            IdentitySource::Password(files) => {
+                PasswordSource::build(files, authentication, warnings).map(Self::Password)
+            }
+            IdentitySource::Token(settings) => TokenSource::build(settings, warnings).map(Self::Token),
             IdentitySource::Address(settings) => Ok(Self::Address(settings.clone())),
             IdentitySource::Anonymous => Ok(Self::Anonymous),
-            IdentitySource::Password(_) | IdentitySource::Token(_) | IdentitySource::Http(_) => {
+            IdentitySource::Http(_) => {
                 Err(vec![FileProblem { file: None, message: "this identity source is not built yet".to_owned() }])
             }
         }
@@ -73,6 +84,8 @@ impl Source {
     pub(super) fn method(&self) -> Method {
         match self {
             Self::Certificate(_) => Method::Certificate,
+            Self::Password(_) => Method::Password,
+            Self::Token(_) => Method::Token,
             Self::Address(_) => Method::Address,
             Self::Anonymous => Method::Anonymous,
         }
@@ -81,22 +94,25 @@ impl Source {
     /// Whether it is for user names and passwords that are no tokens, too.
     pub(super) fn wants_secret(&self) -> bool {
         match self {
-            Self::Certificate(_) | Self::Address(_) | Self::Anonymous => false,
+            Self::Password(_) => true,
+            Self::Certificate(_) | Self::Token(_) | Self::Address(_) | Self::Anonymous => false,
         }
     }
 
     /// Whether the user name of the CONNECT is what proves the client: nobody may see it then.
-    pub(super) fn has_secret_name(&self, _asking: &Asking<'_>) -> bool {
+    pub(super) fn has_secret_name(&self, connect: &Connect<'_>) -> bool {
         match self {
-            Self::Certificate(_) | Self::Address(_) | Self::Anonymous => false,
+            Self::Token(source) => source.is_in_username(connect),
+            Self::Certificate(_) | Self::Password(_) | Self::Address(_) | Self::Anonymous => false,
         }
     }
 
     /// Looks at what the client shows.
-    #[expect(clippy::unused_async, reason = "passwords and services are waited for")]
-    pub(super) async fn find(&self, client: &Client<'_>) -> Found {
+    pub(super) async fn find(&self, client: &Client<'_>, means: &Means<'_>) -> Found {
         match self {
             Self::Certificate(name) => certificate::find(name, client.identity),
+            Self::Password(source) => source.find(client, means).await,
+            Self::Token(source) => source.find(client),
             Self::Address(settings) => address::find(settings, client.identity),
             Self::Anonymous => Found::Decided(Ok(Proven::new(None, Ground::Anonymous))),
         }
@@ -106,8 +122,10 @@ impl Source {
     pub(super) fn would_decide(&self, identity: &Identity) -> bool {
         match self {
             Self::Certificate(_) => identity.certificate.is_some(),
+            Self::Password(_) => identity.username.is_some(),
             Self::Address(settings) => address::is_trusted(settings, identity),
             Self::Anonymous => true,
+            Self::Token(_) => false,
         }
     }
 
@@ -118,12 +136,23 @@ impl Source {
             (Self::Certificate(settings), Ground::Certificate) => {
                 certificate::name(settings, identity).is_some_and(|name| is_name(Some(&name)))
             }
+            (Self::Password(source), Ground::Password { entry }) => {
+                identity.username.as_deref().is_some_and(|user| is_name(Some(user)) && source.has(user, entry))
+            }
+            (Self::Token(source), Ground::Token { key, terms }) => source.takes(key, terms),
             (Self::Address(settings), Ground::Address) => {
                 let found = address::find(settings, identity);
                 matches!(found, Found::Decided(Ok(proven)) if is_name(proven.name.as_deref()))
             }
             (Self::Anonymous, Ground::Anonymous) => is_name(None),
-            (Self::Certificate(_) | Self::Address(_) | Self::Anonymous, _) => false,
+            (
+                Self::Certificate(_) | Self::Password(_) | Self::Token(_) | Self::Address(_) | Self::Anonymous,
+                Ground::Certificate
+                | Ground::Password { .. }
+                | Ground::Token { .. }
+                | Ground::Address
+                | Ground::Anonymous,
+            ) => false,
         }
     }
 }
