@@ -286,7 +286,7 @@ pub(super) const PROCESS_MAX_FDS: Family = gauge("process_max_fds", &[], "Limit 
 pub(super) const PROCESS_THREADS: Family = gauge("process_threads", &[], "Threads of the process (Linux).");
 
 /// Every family, in the order of the reference.
-pub(super) const ALL: [&Family; 45] = [
+pub(super) const ALL: &[&Family] = &[
     &CONNECTIONS_OPEN,
     &CONNECTIONS_HALF_OPEN,
     &CONNECTIONS,

@@ -18,7 +18,7 @@ sent is ever a label: no Client Identifier, topic, user name, certificate name o
 /// The page that `docs/metrics.md` holds.
 pub fn reference() -> String {
     let mut page = HEAD.to_owned();
-    for family in ALL {
+    for &family in ALL {
         write_family(&mut page, family);
     }
     page.truncate(page.trim_end().len());

@@ -88,7 +88,7 @@ fn every_family_is_shown_and_every_family_shown_is_in_the_reference() {
 
 #[test]
 fn names_keep_the_conventions() {
-    for family in ALL {
+    for &family in ALL {
         let total = family.name.ends_with("_total");
         assert_eq!(total, matches!(family.kind, family::Kind::Counter), "{}", family.name);
         assert!(family.name.starts_with("tidegate_") || family.name.starts_with("process_"), "{}", family.name);
