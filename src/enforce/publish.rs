@@ -91,7 +91,7 @@ impl Connection {
             return self.publish_large(call, header);
         }
         let Some(bytes) = rest.get(..total_len) else { return Ok(Step::More) };
-        let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
+        let context = Context { version: self.version, direction: call.from, limits: call.limits };
         let publish = match context.publish(&Frame { header: *header, bytes }) {
             Ok(publish) => publish,
             Err(error) => return self.publish_beyond_limits(call, header, error),
@@ -103,7 +103,7 @@ impl Connection {
     /// One that is judged by its head, unless its payload matters.
     fn publish_large(&mut self, call: &mut Call<'_>, header: &FixedHeader) -> Result<Step, End> {
         self.side_mut(call.from).awaited_bytes = 0;
-        let context = Context { version: self.version, direction: call.from, limits: &call.terms.limits };
+        let context = Context { version: self.version, direction: call.from, limits: call.limits };
         let rest = call.rest();
         let head = match context.publish_head(header, rest) {
             Ok(Some(head)) => head,
@@ -137,7 +137,7 @@ impl Connection {
     ) -> Result<Step, End> {
         let denial = beyond_limits(error).filter(|_| call.from == Direction::FromBroker);
         let denial = denial.ok_or_else(|| End::malformed(error, call.from))?;
-        let limits = lenient(&call.terms.limits);
+        let limits = lenient(call.limits);
         let context = Context { version: self.version, direction: call.from, limits: &limits };
         let head = context.publish_head(header, call.rest()).map_err(|error| End::malformed(error, call.from))?;
         let Some(head) = head else { return Ok(Step::More) };

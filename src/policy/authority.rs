@@ -111,8 +111,8 @@ impl Authority {
         }
         for rule in &self.policy.rules {
             if let Verdict::Deny(reason) = rule.judge(identity, request) {
-                let rule = RuleId::Rule(rule.id().into());
-                return Decision::Deny(Denial { rule, reason, on_deny: OnDeny::Reject });
+                let (on_deny, rule) = (rule.on_deny(), RuleId::Rule(rule.id().into()));
+                return Decision::Deny(Denial { rule, reason, on_deny });
             }
         }
         decision

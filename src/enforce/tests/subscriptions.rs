@@ -1,9 +1,11 @@
 //! SUBSCRIBE and UNSUBSCRIBE, refused in part or in whole, and how many there may be.
 
 use super::super::Terms;
-use super::world::{VERSIONS, World, disconnect, packet, publish, suback, subscribe, terms, unsubscribe};
+use super::world::{VERSIONS, World, disconnect, packet, policy, publish, suback, subscribe, terms, unsubscribe};
 use crate::mqtt::Version;
 use crate::mqtt::frame::QoS;
+use crate::mqtt::property::Property;
+use crate::policy::{Deny, Draft, Grant};
 
 const LATER: [Version; 2] = [Version::V311, Version::V50];
 
@@ -148,4 +150,125 @@ fn deliveries_are_judged_whatever_was_subscribed() {
     world.client_passes(&subscribe(Version::V311, 1, &["#"]));
     world.broker_gets(&publish(Version::V311, "deny/a", QoS::Zero, 0, b"x"), &[]);
     assert_eq!(world.events(), ["not_authorized deny/a by-topic"]);
+}
+
+#[test]
+fn a_suback_of_the_gateways_own_waits_for_those_before_it() {
+    for v in VERSIONS {
+        // 3.1 has no other SUBACK of the gateway's own.
+        let (word, code) = if v == Version::V31 { ("claim", 1) } else { ("deny", failure(v, 0x87)) };
+        let mut world = World::connected_with(v, terms(), &[Property::RequestProblemInformation(false)], &[]);
+        let own = |id: u16| suback(v, id, &[code]);
+        world.client_gets(&subscribe(v, 1, &[word]), &own(1));
+        world.events();
+        world.client_passes(&subscribe(v, 2, &["a"]));
+        world.client_gets(&subscribe(v, 3, &[word]), &[]).client_gets(&subscribe(v, 4, &[word]), &[]);
+        world.events();
+        world.client_passes(&subscribe(v, 5, &["b"])).client_passes(&unsubscribe(v, 6, &["b"]));
+        world.client_gets(&subscribe(v, 7, &[word]), &[]);
+        assert!(!world.connection.is_quiet());
+        world.broker(&suback(v, 2, &[0]));
+        assert_eq!(world.client_got(), [suback(v, 2, &[0]), own(3), own(4)].concat());
+        world.broker(&suback(v, 5, &[0]));
+        assert_eq!(world.client_got(), [suback(v, 5, &[0]), own(7)].concat());
+        world.client_gets(&subscribe(v, 7, &[word]), &own(7));
+    }
+}
+
+#[test]
+fn a_broker_that_answers_out_of_turn_keeps_the_gateways_own_back_no_longer_than_it_must() {
+    let v = Version::V311;
+    let mut world = World::connected(v);
+    world.client_passes(&subscribe(v, 1, &["a"])).client_passes(&subscribe(v, 2, &["b"]));
+    world.client_gets(&subscribe(v, 3, &["deny"]), &[]);
+    world.events();
+    world.client_passes(&subscribe(v, 4, &["c"])).broker_passes(&suback(v, 4, &[0]));
+    world.broker_passes(&suback(v, 2, &[0])).broker(&suback(v, 1, &[0]));
+    assert_eq!(world.client_got(), [suback(v, 1, &[0]), suback(v, 3, &[0x80])].concat());
+}
+
+#[test]
+fn a_repeat_has_its_suback_before_the_gateways_own_too() {
+    let v = Version::V311;
+    let ask = subscribe(v, 1, &["a"]);
+    let own = suback(v, 2, &[0x80]);
+    let mut world = World::connected(v);
+    world.client_passes(&ask).client_passes(&ask).client_gets(&subscribe(v, 2, &["deny"]), &[]);
+    world.events();
+    world.broker_passes(&suback(v, 1, &[0])).broker(&suback(v, 1, &[0]));
+    assert_eq!(world.client_got(), [suback(v, 1, &[0]), own.clone()].concat());
+    // A broker that answers both at once is not waited for for ever.
+    world.client_passes(&ask).client_passes(&ask).client_gets(&subscribe(v, 2, &["deny"]), &[]);
+    world.events();
+    world.broker_passes(&suback(v, 1, &[0])).client_passes(&ask).broker(&suback(v, 1, &[0]));
+    assert_eq!(world.client_got(), [suback(v, 1, &[0]), own].concat());
+    assert!(world.connection.is_quiet());
+}
+
+#[test]
+fn a_repeat_of_what_is_judged_otherwise_meanwhile_is_left_to_the_first_ones_answer() {
+    let v = Version::V311;
+    let ask = subscribe(v, 1, &["a", "b"]);
+    let mut world = World::connected(v);
+    world.client_passes(&ask);
+    let deny = Deny { subscribe: vec!["b".to_owned()], ..Deny::new("not-b") };
+    let draft = Draft { permit_all: true, denies: vec![deny], ..Draft::new("7") };
+    world.adopt(Terms { policy: policy(draft), ..terms() }, None);
+    world.client_gets(&ask, &[]);
+    world.events();
+    world.broker_passes(&suback(v, 1, &[0, 0]));
+    assert!(world.connection.is_quiet());
+}
+
+#[test]
+fn subacks_that_wait_take_bounded_memory() {
+    let v = Version::V311;
+    let mut world = World::connected(v);
+    world.client_passes(&subscribe(v, 1, &["a"]));
+    let many = subscribe(v, 2, &["deny"; 1000]);
+    for _ in 0..1000 {
+        if world.is_held(crate::mqtt::Direction::FromClient) {
+            break;
+        }
+        world.client_gets(&many, &[]);
+        world.events();
+    }
+    assert!(world.is_held(crate::mqtt::Direction::FromClient));
+    world.broker(&suback(v, 1, &[0]));
+    assert!(!world.is_held(crate::mqtt::Direction::FromClient));
+    let got = world.client_got();
+    assert!(got.len() > 250 << 10 && got.len() < 260 << 10, "{}", got.len());
+}
+
+#[test]
+fn a_subscription_above_what_is_granted_is_asked_for_at_what_is() {
+    let mut grant = Grant::new("low", &["everyone"]);
+    grant.subscribe = vec!["low/#".to_owned()];
+    grant.max_qos = QoS::Zero;
+    let mut high = Grant::new("high", &["everyone"]);
+    high.subscribe = vec!["high/#".to_owned()];
+    let draft = || Draft { grants: vec![grant.clone(), high.clone()], ..Draft::new("7") };
+    for v in VERSIONS {
+        let mut world = World::connected_with(v, Terms { policy: policy(draft()), ..terms() }, &[], &[]);
+        let mut lowered = subscribe(v, 1, &["low/a", "high/b", "low/c"]);
+        world.client(&lowered);
+        for place in [lowered.len() - 1, lowered.len() - 18] {
+            assert_eq!(std::mem::replace(&mut lowered[place], 0), 1);
+        }
+        assert_eq!(world.broker_got(), lowered);
+        assert_eq!(world.events(), ["subscription_lowered low/a -", "subscription_lowered low/c -"]);
+        world.broker_passes(&suback(v, 1, &[0, 1, 0]));
+        if v != Version::V31 {
+            // With a refused one among them.
+            world.client(&subscribe(v, 2, &["other", "low/d"]));
+            let mut asked = subscribe(v, 2, &["low/d"]);
+            *asked.last_mut().expect("a byte") = 0;
+            assert_eq!(world.broker_got(), asked);
+            world.events();
+            world.broker(&suback(v, 2, &[0]));
+            assert_eq!(world.client_got(), suback(v, 2, &[failure(v, 0x87), 0]));
+        }
+        // What asks for no more goes on as it came.
+        world.client_passes(&subscribe(v, 3, &["high/x"]));
+    }
 }

@@ -12,13 +12,25 @@ use crate::mqtt::packet::{Publish, PublishProperties};
 use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Direction, Limits, Version, encode};
-use crate::policy::{Message, Policy, Reason, Request, Rule, Verdict};
+use crate::policy::{Draft, Message, OnDeny, Policy, Reason, Request, Rule, Verdict};
 
 pub(super) const VERSIONS: [Version; 3] = [Version::V31, Version::V311, Version::V50];
 
-/// Refuses topics and filters by their first level: `deny`, or `deny-` and the label of a reason.
+/// What refuses by which first level of a topic.
+pub(super) const WORDS: [(&str, OnDeny); 5] = [
+    ("deny", OnDeny::Reject),
+    ("claim", OnDeny::Acknowledge),
+    ("cut", OnDeny::Disconnect),
+    ("hold", OnDeny::Quarantine),
+    ("watch", OnDeny::Monitor),
+];
+
+/// Refuses topics and filters by their first level: its word, or its word, a hyphen and the label of a reason.
 #[derive(Debug)]
-struct ByTopic;
+struct ByTopic {
+    word: &'static str,
+    on_deny: OnDeny,
+}
 
 impl Rule for ByTopic {
     fn id(&self) -> &str {
@@ -33,14 +45,17 @@ impl Rule for ByTopic {
             Request::Respond(topic) => topic,
         };
         let first = text.split('/').next().unwrap_or_default();
-        let label = first.strip_prefix("deny").map(|rest| rest.trim_start_matches('-'));
-        match label {
-            None => Verdict::Allow,
-            Some("") => Verdict::Deny(Reason::NotAuthorized),
-            Some(label) => {
+        match first.strip_prefix(self.word).map(|rest| rest.split_once('-').unwrap_or((rest, ""))) {
+            Some(("", "")) => Verdict::Deny(Reason::NotAuthorized),
+            Some(("", label)) => {
                 Verdict::Deny(*Reason::ALL.iter().find(|reason| reason.label() == label).expect("a known label"))
             }
+            Some(_) | None => Verdict::Silent,
         }
+    }
+
+    fn on_deny(&self) -> OnDeny {
+        self.on_deny
     }
 
     fn needs_payload(&self, _: &Identity, message: &Message<'_>) -> bool {
@@ -48,8 +63,40 @@ impl Rule for ByTopic {
     }
 }
 
+/// Must see the payload of what is under `sealed`, and denies it where it can't.
+#[derive(Debug)]
+struct Sealed;
+
+impl Rule for Sealed {
+    fn id(&self) -> &str {
+        "sealed"
+    }
+
+    fn judge(&self, _: &Identity, request: &Request<'_>) -> Verdict {
+        match request {
+            Request::Will(message) | Request::Publish(message) | Request::Receive(message)
+                if message.topic.starts_with("sealed/") && message.payload.is_none() =>
+            {
+                Verdict::Deny(Reason::Payload)
+            }
+            _ => Verdict::Silent,
+        }
+    }
+
+    fn needs_payload(&self, _: &Identity, message: &Message<'_>) -> bool {
+        message.topic.starts_with("sealed/")
+    }
+}
+
+/// A policy that permits what no first level refuses.
+pub(super) fn policy(draft: Draft) -> Arc<Policy> {
+    let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(Sealed)];
+    rules.extend(WORDS.map(|(word, on_deny)| Box::new(ByTopic { word, on_deny }) as Box<dyn Rule>));
+    Arc::new(Policy::new(draft).expect("a policy").with_rules(rules))
+}
+
 pub(super) fn terms() -> Terms {
-    Terms::new(Limits::default(), Arc::new(Policy::permit_all("7").with_rules(vec![Box::new(ByTopic)])))
+    Terms::new(Limits::default(), policy(Draft { permit_all: true, ..Draft::new("7") }))
 }
 
 pub(super) fn identity() -> Identity {
@@ -190,6 +237,13 @@ pub(super) fn admit(now: Instant, bytes: &[u8], terms: Terms) -> Result<(Accepte
     }
 }
 
+impl Connection {
+    /// Who the client is proven to be.
+    pub(super) fn identify(&mut self, name: &str) {
+        self.standing.identity.name = Some(name.into());
+    }
+}
+
 /// A running connection.
 pub(super) struct World {
     pub(super) connection: Connection,
@@ -200,7 +254,10 @@ pub(super) struct World {
     tails: [Vec<u8>; 2],
     held: [bool; 2],
     /// `reason_label topic rule` of each event since last asked.
-    events: Vec<String>,
+    pub(super) events: Vec<String>,
+    /// What kind of event each was since last asked: `refused`, `observed`, `rewritten`, or what became of a message
+    /// that is quarantined.
+    kinds: Vec<&'static str>,
     pub(super) end: Option<End>,
 }
 
@@ -219,6 +276,7 @@ impl World {
             tails: [connect[consumed..].to_vec(), Vec::new()],
             held: [true, false],
             events: Vec::new(),
+            kinds: Vec::new(),
             end: None,
         }
     }
@@ -235,7 +293,7 @@ impl World {
         assert_eq!(world.end, None);
         world.to_client.clear();
         world.to_broker.clear();
-        world.events.clear();
+        world.events();
         world
     }
 
@@ -255,7 +313,7 @@ impl World {
         assert_eq!(world.end, None);
         world.to_client.clear();
         world.to_broker.clear();
-        world.events.clear();
+        world.events();
         world
     }
 
@@ -306,6 +364,12 @@ impl World {
             };
             let topic = event.topic.as_ref().map_or("-", |topic| topic.as_str());
             assert_eq!(&*event.policy_version, "7");
+            self.kinds.push(match &event.kind {
+                Kind::Refused { quarantine: Some(outcome), .. } => outcome.label(),
+                Kind::Refused { quarantine: None, .. } | Kind::Observed { .. } | Kind::Rewritten(_) => {
+                    event.kind.label()
+                }
+            });
             self.events.push(format!("{} {topic} {rule}", event.kind.reason_label()));
         }
     }
@@ -322,7 +386,33 @@ impl World {
 
     /// Takes what was recorded.
     pub(super) fn events(&mut self) -> Vec<String> {
+        self.kinds.clear();
         std::mem::take(&mut self.events)
+    }
+
+    /// Takes what kinds of events there were.
+    pub(super) fn kinds(&mut self) -> Vec<&'static str> {
+        self.events.clear();
+        std::mem::take(&mut self.kinds)
+    }
+
+    /// Puts other terms in force.
+    pub(super) fn adopt(&mut self, terms: Terms, ends: Option<Instant>) -> &mut Self {
+        let mut out = Output::default();
+        let at = At { now: self.now, unix: 0, ends };
+        self.end = self.connection.adopt(at, &Arc::new(terms), &mut out).err();
+        assert!(out.onward.segments.is_empty());
+        self.to_client.extend_from_slice(&out.back);
+        self.note(&out);
+        self
+    }
+
+    /// The broker is gone.
+    pub(super) fn lose_broker(&mut self) {
+        let mut out = Output::default();
+        self.end = Some(self.connection.lost(Direction::FromBroker, &mut out));
+        self.to_client.extend_from_slice(&out.back);
+        self.note(&out);
     }
 
     pub(super) fn is_held(&self, side: Direction) -> bool {
