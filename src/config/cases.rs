@@ -174,14 +174,12 @@ fn case(located: &Located<CaseTable>, reading: &mut Reading) -> Option<Case> {
     let asked = asked(located, reading);
     let expect = table.expect.as_ref()?;
     if expect.value == Expect::Allow {
-        let reason = [("reason", table.reason.as_ref().map(|reason| &reason.span))];
-        only_with(&reason, "what is permitted has no reason", reading);
-    } else if table.subscribe.is_some() {
-        only_with(
-            &[("max_qos", table.max_qos.as_ref().map(|qos| &qos.span))],
-            "what is not permitted has no QoS",
-            reading,
-        );
+        let reason = ("reason", table.reason.as_ref().map(|reason| &reason.span));
+        only_with(&[reason], "what is permitted needs none", reading);
+    }
+    if expect.value == Expect::Deny && table.subscribe.is_some() {
+        let max_qos = ("max_qos", table.max_qos.as_ref().map(|qos| &qos.span));
+        only_with(&[max_qos], "what is refused has no QoS", reading);
     }
     Some(Case {
         name: table.name.as_ref()?.value.clone(),

@@ -49,7 +49,7 @@ settings! {
         response_topic: Option<Located<String>> = None, optional(topic());
         /// Whether the subscription has a Subscription Identifier (5.0).
         identifier: Option<Located<bool>> = None, optional(Flag);
-        /// When, as in `2026-11-22T03:00:00+01:00`, for rules that hold at some hours.
+        /// When, as in `2026-11-22T03:00:00+01:00`, for rules that hold at some hours; now when not given.
         at: Option<Located<i64>> = None, optional(moment());
         /// What the policy must say: `allow`, `deny`, or `observe` for what goes on in monitor mode and would else be refused.
         expect: Option<Located<Expect>> = None, required(word());

@@ -264,7 +264,7 @@ pub(in crate::config) fn server() -> Text<Server> {
     Text { expects: "a host and a port, such as `10.0.0.5:1883` or `[fd00::5]:8883`", check, write: Server::to_string }
 }
 
-/// A file or folder; relative to the file that names it.
+/// A file or folder that is read; relative to the file that names it.
 pub(in crate::config) struct File;
 
 impl Kind for File {
@@ -272,16 +272,10 @@ impl Kind for File {
 
     /// An empty path where the value is no path: a file was named, if badly, and nobody is to say that none was.
     fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<PathBuf> {
-        let DeValue::String(text) = given.value else {
-            reading.wrong_type(given, &self.expects());
-            return Some(PathBuf::new());
-        };
-        if text.is_empty() || text.contains('\0') {
-            reading.invalid(given, &self.expects(), "");
-            return Some(PathBuf::new());
+        let path = path(given, reading);
+        if !path.as_os_str().is_empty() {
+            reading.files.push(Located { value: path.clone(), span: given.span.clone() });
         }
-        let path = reading.folder().join(text.as_ref());
-        reading.files.push(Located { value: path.clone(), span: given.span.clone() });
         Some(path)
     }
 
@@ -296,4 +290,40 @@ impl Kind for File {
     fn schema(&self) -> Json {
         json!({"type": "string"})
     }
+}
+
+/// A file that is written; what is in it changes nothing.
+pub(in crate::config) struct Output;
+
+impl Kind for Output {
+    type Value = PathBuf;
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<PathBuf> {
+        Some(path(given, reading))
+    }
+
+    fn expects(&self) -> String {
+        File.expects()
+    }
+
+    fn written(&self, value: &PathBuf) -> Option<String> {
+        File.written(value)
+    }
+
+    fn schema(&self) -> Json {
+        File.schema()
+    }
+}
+
+/// A path as it counts; empty where it is none.
+fn path(given: &Given<'_>, reading: &mut Reading) -> PathBuf {
+    let DeValue::String(text) = given.value else {
+        reading.wrong_type(given, &File.expects());
+        return PathBuf::new();
+    };
+    if text.is_empty() || text.contains('\0') {
+        reading.invalid(given, &File.expects(), "");
+        return PathBuf::new();
+    }
+    reading.folder().join(text.as_ref())
 }

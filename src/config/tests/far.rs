@@ -120,9 +120,10 @@ fn a_broker_is_told_where_clients_dial_from_in_either_version() {
 }
 
 #[test]
-fn every_file_and_folder_is_watched_once() {
+fn every_file_and_folder_that_is_read_is_watched_once() {
     let more = "credentials = { mode = \"identity\", table = \"accounts.toml\" }\n\
-                tls = { ca = \"ca.pem\", identities = { table = \"certs.toml\" } }";
+                tls = { ca = \"ca.pem\", identities = { table = \"certs.toml\" } }\n\
+                [audit]\nfile = \"events.jsonl\"";
     let (folder, path) = folder(&format!("{SMALLEST}\n{more}\n"));
     fs::write(folder.path().join("accounts.toml"), "a = {}\n").unwrap();
     fs::write(folder.path().join("certs.toml"), "a = { certificate = \"a.pem\", key = \"gw.key\" }\n").unwrap();
