@@ -3,6 +3,9 @@
 //! A table is declared once, by [`settings!`]: its fields, their docs, defaults and kinds give the struct, the parser
 //! and the reference. Read [`Kind`] first: what one key may hold.
 
+mod syntax;
+mod words;
+
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,8 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use self::syntax::{stands_apart, syntax};
+pub(super) use self::words::{escaped, listed, nearest};
 use super::problem::{self, Problem, Source};
 
 /// A value and where it stands.
@@ -359,93 +364,6 @@ pub(super) fn read_text<T: Table>(reading: &mut Reading) -> (T, bool) {
         reading.problems.extend(found.into_iter().filter(|problem| stands_apart(problem, &broken)));
     }
     (read, errors.is_empty())
-}
-
-/// What a bare word is taken for, where text in quotes was meant.
-const UNQUOTED: [&str; 5] =
-    ["invalid float", "invalid integer", "invalid boolean", "invalid date", "string values must be quoted"];
-
-/// Reports syntax errors, the first of each line; gives the lines about which nothing else can be said.
-fn syntax(errors: &[toml::de::Error], reading: &mut Reading) -> Vec<usize> {
-    let is_open = errors.iter().any(|error| error.message().starts_with("unclosed array, "));
-    let mut broken = Vec::new();
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        let line = reading.source.line(span.start);
-        // A list that is never closed makes every line behind it an error.
-        if broken.contains(&line) || is_open && !broken.is_empty() && broken.contains(&(line - 1)) {
-            broken.push(line);
-            continue;
-        }
-        broken.push(line);
-        let help = match error.message() {
-            message if UNQUOTED.iter().any(|start| message.starts_with(start)) => {
-                "text stands in quotes, as in `bind = \"127.0.0.1:1883\"`"
-            }
-            message if is_open && message.contains("array") => "a list before this is not closed with `]`",
-            _ => "",
-        };
-        reading.report(reading.at(problem::Kind::Syntax, &span, "not TOML").label(error.message()).help(help));
-    }
-    if is_open { (1..=reading.source.text.lines().count()).collect() } else { with_lost_tables(&broken, reading) }
-}
-
-/// The lines with errors, and those of the tables whose header is one of them.
-fn with_lost_tables(broken: &[usize], reading: &Reading) -> Vec<usize> {
-    let mut is_lost = false;
-    let mut lines = Vec::new();
-    for (line, text) in (1..).zip(reading.source.text.lines()) {
-        if text.trim_start().starts_with('[') {
-            is_lost = broken.contains(&line);
-        }
-        if is_lost || broken.contains(&line) {
-            lines.push(line);
-        }
-    }
-    lines
-}
-
-/// Whether a problem is one of its own and not what a syntax error left behind.
-fn stands_apart(problem: &Problem, broken_lines: &[usize]) -> bool {
-    let line = problem.span.as_ref().map_or(0, |span| problem.source.line(span.start));
-    problem.kind != problem::Kind::MissingKey && !broken_lines.contains(&line)
-}
-
-/// `a`, `b`, `c`
-pub(super) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Text from a file, fit to be shown.
-pub(super) fn escaped(text: &str) -> String {
-    text.chars().take(60).flat_map(char::escape_debug).collect()
-}
-
-/// The word that was probably meant.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let word: String = word.chars().take(40).collect::<String>().to_lowercase().replace('-', "_");
-    let scored = known.map(|other| (distance(&word, &other.to_lowercase().replace('-', "_")), other));
-    let (steps, found) = scored.min_by_key(|(steps, _)| *steps)?;
-    (steps <= 1 + word.chars().count() / 4).then_some(found)
-}
-
-/// Insertions, deletions, replacements between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, cb) in row.iter_mut().skip(1).zip(b.chars()) {
-            let cost = diagonal + usize::from(ca != cb);
-            diagonal = *cell;
-            left = cost.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// Declares a table: `field: Type = default, kind;` with docs that are the reference. The key is the field's name, or

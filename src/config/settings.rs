@@ -1,5 +1,6 @@
 //! The checked settings: what the rest of the gateway is given.
 
+mod bounds;
 mod far;
 mod identity;
 
@@ -9,20 +10,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::kinds::{Flag, KeepAliveSeconds, Words, address, count, duration, optional, seconds, size, url_path, word};
+use super::kinds::{Words, address, count, duration, optional, seconds, size, url_path, word};
 use super::problem::{self, Problem, Severity, Source};
 use super::read::{Located, settings};
-use crate::enforce::{Terms, ZeroKeepAlive};
+use crate::enforce::Terms;
 use crate::mqtt::Version;
 use crate::policy::Policy;
 
+pub use bounds::*;
 pub use far::*;
 pub use identity::*;
-
-const KIB: usize = 1 << 10;
-const MIB: usize = 1 << 20;
-const HOUR: Duration = seconds(3600);
-const MILLI: Duration = Duration::from_millis(1);
 
 /// Everything that `tidegate run` needs, checked.
 #[derive(Clone, Debug)]
@@ -291,91 +288,6 @@ settings! {
         keepalive: Duration = seconds(60), duration(seconds(1)..=24 * HOUR);
         /// How long sent bytes may stay unacknowledged before the connection is dead (`TCP_USER_TIMEOUT`).
         user_timeout: Duration = seconds(120), duration(seconds(1)..=24 * HOUR);
-    }
-}
-
-settings! {
-    /// How long each step may take. Arriving bytes never push a deadline back.
-    pub struct Deadlines {
-        /// The TLS handshake (and the WebSocket upgrade), counted from accept.
-        tls_handshake: Duration = seconds(10), duration(MILLI..=HOUR);
-        /// The whole CONNECT, counted from accept.
-        connect: Duration = seconds(15), duration(MILLI..=HOUR);
-        /// One packet, counted from its first byte. A large delivery, which goes on as its client takes it, may not pause for longer.
-        packet: Duration = seconds(60), duration(MILLI..=HOUR);
-        /// A connection to the broker, all its servers together.
-        dial: Duration = seconds(10), duration(MILLI..=HOUR);
-        /// The broker's CONNACK, counted from CONNECT.
-        connack: Duration = seconds(10), duration(MILLI..=HOUR);
-        /// A write that does not move.
-        write: Duration = seconds(30), duration(MILLI..=HOUR);
-        /// Open exchanges after SIGTERM; of the whole process.
-        drain: Duration = seconds(10), duration(MILLI..=HOUR);
-    }
-}
-
-settings! {
-    /// What Keep Alive a client may ask for. A client that is silent for one and a half times its Keep Alive is gone.
-    pub(super) struct KeepAlive {
-        /// The longest. A 5.0 client that asks for more is told this one as Server Keep Alive; a 3.x client can't be told, and is held to it all the same.
-        max: u16 = u16::MAX, KeepAliveSeconds;
-        /// What a Keep Alive of zero gets: `allow` switches the check off as the standard says (TCP keepalive still ends dead peers), `replace` treats it as `max`, `refuse` refuses the connection.
-        zero: ZeroKeepAlive = ZeroKeepAlive::Allow, word();
-    }
-}
-
-impl Words for ZeroKeepAlive {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("allow", Self::Allow), ("replace", Self::Replace), ("refuse", Self::Refuse)];
-}
-
-settings! {
-    /// Bounds on packets, connections and memory. Every one can be said otherwise for a listener, in `[listener.limits]`, but for `max_buffered_total_bytes`.
-    pub struct Limits {
-        /// Bytes of a whole PUBLISH, judged from its fixed header alone.
-        max_packet_bytes: usize = 16 * MIB, size(128..=256 * MIB);
-        /// Bytes of a whole CONNECT.
-        max_connect_bytes: usize = 64 * KIB, size(128..=16 * MIB);
-        /// Bytes of any other packet.
-        max_control_bytes: usize = 256 * KIB, size(128..=16 * MIB);
-        /// Bytes of a Client Identifier.
-        max_client_id_bytes: usize = 256, count(1..=65_535);
-        /// Bytes of a Topic Name or Topic Filter.
-        max_topic_bytes: usize = 4096, count(1..=65_535);
-        /// Levels of a Topic Name or Topic Filter.
-        max_topic_levels: usize = 128, count(1..=65_535);
-        /// User Properties in one packet.
-        max_user_properties: usize = 64, count(0..=10_000);
-        /// Topic Filters in one SUBSCRIBE or UNSUBSCRIBE.
-        max_filters: usize = 1024, count(1..=65_535);
-        /// Subscriptions that one connection may hold.
-        max_subscriptions: usize = 10_000, count(1..=1_000_000);
-        /// Receive Maximum of 5.0, both ways: QoS 1 and 2 messages in flight.
-        receive_maximum: u16 = 1024, count(1..=65_535);
-        /// Topic Alias Maximum of 5.0, both ways; `0` permits no alias.
-        topic_alias_maximum: u16 = 256, count(0..=65_535);
-        /// Refuse control characters and non-characters in Topic Names, Topic Filters and Client Identifiers, which the standard only advises against.
-        refuse_control_characters: bool = true, Flag;
-        /// A PUBLISH larger than this streams through once its topic and properties are judged, unless a rule needs its payload.
-        stream_threshold_bytes: usize = 64 * KIB, size(KIB..=16 * MIB);
-        /// Bytes held for one connection in one direction; what must be judged whole and is larger is refused.
-        max_buffered_bytes: usize = 2 * MIB, size(16 * KIB..=256 * MIB);
-        /// Bytes held for all connections together.
-        max_buffered_total_bytes: usize = 512 * MIB, size(MIB..=1024 * 1024 * MIB);
-        /// Open connections; in `[listener.limits]`, of that listener.
-        max_connections: usize = 20_000, count(1..=10_000_000);
-        /// Connections that have not sent a whole CONNECT yet; in `[listener.limits]`, of that listener.
-        max_half_open: usize = 8192, count(1..=10_000_000);
-        /// Connections of one listener from one address.
-        max_connections_per_address: usize = 10_000, count(1..=10_000_000);
-        /// Connections of one listener from addresses that share a prefix.
-        max_connections_per_prefix: usize = 20_000, count(1..=10_000_000);
-        /// Connections of one listener from one address that have not sent a whole CONNECT yet.
-        max_half_open_per_address: usize = 4096, count(1..=10_000_000);
-        /// Bits of an IPv4 address that make its prefix.
-        ipv4_prefix_bits: u8 = 24, count(8..=32);
-        /// Bits of an IPv6 address that make its prefix.
-        ipv6_prefix_bits: u8 = 56, count(16..=128);
     }
 }
 
