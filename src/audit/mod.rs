@@ -9,6 +9,10 @@ mod reference;
 mod sink;
 
 pub use line::Record;
-pub use record::{ConnectionContext, Traffic, ended, handshake_failed, not_accepted, record, started, stopped};
+use record::STALE_LIST;
+pub use record::{
+    ConnectionContext, Traffic, ended, handshake_failed, not_accepted, record, rejudged, reload_refused, reloaded,
+    started, stopped,
+};
 pub use reference::reference;
 pub use sink::{Full, OpenError, Sink, Totals, Writer, open};

@@ -70,6 +70,41 @@ pub fn stopped(time: SystemTime) -> Record {
     Line::new(time, "stopped").finish()
 }
 
+/// What was read anew is in force; versions of the policy are those since and before.
+pub fn reloaded(by: &'static str, policy: &str, before: &str, verdicts: (u64, u64), time: SystemTime) -> Record {
+    let mut line = Line::new(time, "reloaded");
+    line.text("policy", policy);
+    line.text("policy_before", before);
+    line.text("by", by);
+    counted(&mut line, verdicts);
+    line.finish()
+}
+
+/// What was read anew has so many problems, of which the first is told.
+pub fn reload_refused(by: &'static str, problems: usize, first: &str, time: SystemTime) -> Record {
+    let mut line = Line::new(time, "reload_refused");
+    line.text("by", by);
+    line.number("problems", u64::try_from(problems).unwrap_or(u64::MAX));
+    line.text("problem", first);
+    line.finish()
+}
+
+/// A revocation list that lets nobody in any more is stale: connections were judged again.
+pub fn rejudged(verdicts: (u64, u64), time: SystemTime) -> Record {
+    let mut line = Line::new(time, "rejudged");
+    line.text("reason", STALE_LIST);
+    counted(&mut line, verdicts);
+    line.finish()
+}
+
+/// Why connections are judged again though nothing was read.
+pub(super) const STALE_LIST: &str = "revocation_list_stale";
+
+fn counted(line: &mut Line, (kept, ended): (u64, u64)) {
+    line.number("connections_kept", kept);
+    line.number("connections_ended", ended);
+}
+
 /// A connection was refused at accept, before anything of it was read.
 pub fn not_accepted(listener: &str, peer: SocketAddr, reason: &'static str, time: SystemTime) -> Record {
     let mut line = Line::new(time, "not_accepted");

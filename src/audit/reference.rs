@@ -10,7 +10,7 @@ use crate::mqtt::error::DecodeError;
 use crate::policy::{OnDeny, Reason};
 
 /// Every `event`, and when it is written.
-pub(super) const EVENTS: [(&str, &str); 8] = [
+pub(super) const EVENTS: [(&str, &str); 11] = [
     ("started", "The gateway starts. The first record of each run."),
     ("not_accepted", "A connection was refused at accept, before anything of it was read: a limit was reached."),
     (
@@ -24,11 +24,14 @@ pub(super) const EVENTS: [(&str, &str); 8] = [
     ("observed", "A packet, or one Topic Filter of a SUBSCRIBE, went on that would have been refused: monitor mode."),
     ("rewritten", "A packet went on changed."),
     ("ended", "A connection ended, or its CONNECT was refused. Once for each connection whose handshake succeeded."),
+    ("reloaded", "What was read anew is in force, and live connections were judged by it."),
+    ("reload_refused", "What was read anew has problems: what was in force before stays. The log names all of them."),
+    ("rejudged", "Live connections were judged again though nothing was read anew."),
     ("stopped", "The gateway ends in good order. The last record of such a run."),
 ];
 
 /// Every field, in the order of a line.
-pub(super) const FIELDS: [(&str, &str); 31] = [
+pub(super) const FIELDS: [(&str, &str); 37] = [
     ("time", "UTC, RFC 3339 with milliseconds."),
     ("event", "Which of the events above."),
     ("program", "Version of tidegate."),
@@ -57,6 +60,12 @@ pub(super) const FIELDS: [(&str, &str); 31] = [
     ),
     ("rule", "Id of the rule or limit that decided."),
     ("policy", "Version of the policy in force."),
+    ("policy_before", "Version of the policy in force before a reload."),
+    ("by", "What asked for the reload: `signal` (SIGHUP), or `change` of a file."),
+    ("problems", "How many problems there are."),
+    ("problem", "The first of them, with file, line and column."),
+    ("connections_kept", "Live connections that were judged again and go on."),
+    ("connections_ended", "Live connections that were judged again and ended; each has its own record."),
     ("duration_ms", "From accept to the end, in milliseconds."),
     ("client_packets", "Control Packets received from the client."),
     ("client_bytes", "Their bytes, TLS and WebSocket not counted."),
@@ -144,7 +153,7 @@ The queue between connections and file is bounded (`max_queue`). With `on_full =
 a connection that has an event waits for room and meanwhile reads from neither side, and a failed write is tried again
 each second. With `on_full = \"drop\"` the event is lost and counted in `tidegate_audit_events_dropped_total`. At the end
 of the gateway the queue is written out and the file synced. On SIGHUP the file is opened anew, for log rotation; the old
-one stays in use if that fails.
+one stays in use if that fails. SIGHUP has settings and policy read anew as well.
 ";
 
 /// The page that `docs/audit.md` holds.
@@ -162,6 +171,7 @@ pub fn reference() -> String {
     list(&mut page, "Of `not_accepted`, the limit that was reached", NOT_ACCEPTED);
     list(&mut page, "Of `refused` and `observed`", Reason::ALL.map(Reason::label));
     list(&mut page, "Of `rewritten`", Rewrite::ALL.map(Rewrite::label));
+    list(&mut page, "Of `rejudged`", [super::STALE_LIST]);
     let _ = writeln!(page);
     let _ = writeln!(page, "## Other words\n");
     list(&mut page, "`on_deny`, as policies write it", OnDeny::ALL.map(OnDeny::label));

@@ -1,14 +1,12 @@
 //! `tidegate run`: the gateway.
 
 use std::error::Error;
-use std::path::Path;
-use std::time::SystemTime;
 
 use clap::Args;
 
 use super::{Exit, SettingsFile, complain, log, refused};
-use crate::config::{self, Problems, Settings, Severity};
-use crate::gateway::{self, Prepared};
+use crate::config::{Problems, Severity};
+use crate::gateway;
 
 pub(super) const ABOUT: &str = "\
 Run the gateway until SIGTERM or SIGINT.
@@ -18,7 +16,10 @@ check`; with an error nothing is started and the exit code is 1.
 
 SIGTERM and SIGINT end it in order: listeners close, open exchanges get
 `deadlines.drain` to finish, 5.0 clients are told, and the exit code is 0.
-The log goes to standard error, events go to `audit.file`.";
+SIGHUP, and any change of a file that the settings name, has everything read
+anew: put in force as a whole where nothing is wrong with it, and otherwise
+left, with every problem in the log. The log goes to standard error, events go
+to `audit.file`.";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -27,35 +28,26 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let (settings, prepared) = match load(&arguments.settings.path) {
+    let loaded = match gateway::load(&arguments.settings.path) {
         Ok(loaded) => loaded,
-        Err(problems) => {
+        Err(mut problems) => {
+            problems.retain(|problem| problem.severity == Severity::Error);
+            let problems = Problems::new(problems);
             complain(&problems);
             return refused(problems.as_slice());
         }
     };
+    let settings = &loaded.settings;
     if let Err(error) = log::start(&settings.log) {
         complain(format_args!("error: `{}` can't be understood: {error}", log::VARIABLE));
         return Exit::Usage;
     }
-    settings.warnings.iter().chain(&prepared.warnings).for_each(log::warn);
-    match gateway::run(&settings, prepared) {
+    settings.warnings.iter().chain(&loaded.prepared.warnings).for_each(log::warn);
+    match gateway::run(loaded) {
         Ok(()) => Exit::Done,
         Err(error) => {
             tracing::error!("{}", with_causes(&error));
             Exit::Failed
-        }
-    }
-}
-
-/// The settings, and what they name.
-fn load(path: &Path) -> Result<(Settings, Prepared), Problems> {
-    let settings = config::load(path)?;
-    match gateway::prepare(&settings, SystemTime::now()) {
-        Ok(prepared) => Ok((settings, prepared)),
-        Err(mut problems) => {
-            problems.retain(|problem| problem.severity == Severity::Error);
-            Err(Problems::new(problems))
         }
     }
 }

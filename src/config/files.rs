@@ -164,7 +164,8 @@ fn without_text(problem: &Problem, blank: &Arc<Source>) -> Problem {
         | problem::Kind::NoIdentity
         | problem::Kind::FailedCase
         | problem::Kind::Unsafe
-        | problem::Kind::Unused => "a value can't be understood",
+        | problem::Kind::Unused
+        | problem::Kind::Restart => "a value can't be understood",
     };
     Problem::new(problem.kind, blank, None, format!("{message}{line}"))
         .label("what stands there is not shown, for it may be secret")

@@ -10,6 +10,7 @@ mod policy;
 mod problem;
 mod read;
 pub mod reference;
+mod restart;
 mod settings;
 mod tables;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use problem::{Kind, Problem, Problems, Severity, Source};
+pub use restart::needs_restart;
 pub use settings::*;
 
 use crate::policy::Policy;

@@ -89,6 +89,8 @@ pub enum Kind {
     Unsafe,
     /// Something that has no effect.
     Unused,
+    /// A key that can't change while the gateway runs.
+    Restart,
 }
 
 impl Kind {
@@ -112,6 +114,7 @@ impl Kind {
             Self::FailedCase => "failed_case",
             Self::Unsafe => "unsafe",
             Self::Unused => "unused",
+            Self::Restart => "restart",
         }
     }
 }

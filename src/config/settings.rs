@@ -62,7 +62,8 @@ impl Settings {
         let all = std::iter::once(self.source.path.as_path())
             .chain(named)
             .chain(self.more_files.iter().map(PathBuf::as_path));
-        all.filter(|path| seen.insert(*path)).collect()
+        // The audit file is named too, and written by the gateway itself.
+        all.filter(|path| self.audit.file.as_deref() != Some(*path) && seen.insert(*path)).collect()
     }
 
     /// A problem with what the settings name, such as a certificate, shown where they name `file`.

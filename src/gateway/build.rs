@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
@@ -13,6 +13,7 @@ use super::admin::{self, Admin, Health};
 use super::admission::{Bounds, Door, Process};
 use super::authenticate::Pool;
 use super::buffered::BufferedTotal;
+use super::calendar::Calendars;
 use super::far::Far;
 use super::prepare::{Prepared, PreparedBroker, PreparedListener};
 use super::proxied;
@@ -22,7 +23,7 @@ use super::upstream::{Server, Upstream};
 use super::websocket::Upgrade;
 use crate::audit;
 use crate::config::{self, Settings};
-use crate::metrics::{CertificateKind, Metrics, MetricsError, Side, Source};
+use crate::metrics::{CertificateKind, ListenerMetrics, Metrics, MetricsError, Side, Source};
 use crate::tls::failure::HandshakeFailure;
 use crate::tls::server::{Expiry, ExpiryKind};
 
@@ -34,6 +35,8 @@ pub(super) struct Gateway {
     pub(super) shared: Arc<Shared>,
     pub(super) ports: Vec<(Arc<Port>, SocketAddr)>,
     pub(super) health: Arc<Health>,
+    pub(super) process: Arc<Process>,
+    pub(super) calendars: Calendars,
     admin: Option<SocketAddr>,
 }
 
@@ -44,14 +47,10 @@ impl Gateway {
     /// Metrics that can't be made.
     pub(super) fn build(settings: &Settings, prepared: Prepared, audit: audit::Sink) -> Result<Self, Error> {
         let listeners = || settings.listeners.iter().map(|listener| &*listener.name);
-        let names: Vec<(Arc<str>, String)> = settings
-            .brokers
-            .iter()
-            .flat_map(|broker| broker.servers.iter().map(|server| (Arc::clone(&broker.name), server.to_string())))
-            .collect();
-        let servers = || names.iter().map(|(broker, server)| (&**broker, server.as_str()));
-        let metrics = Arc::new(Metrics::new(listeners(), servers())?);
-        let health = Arc::new(Health::new(listeners(), servers()));
+        let names = servers(settings);
+        let pairs = || names.iter().map(|(broker, server)| (&**broker, server.as_str()));
+        let metrics = Arc::new(Metrics::new(listeners(), pairs())?);
+        let health = Arc::new(Health::new(listeners(), pairs()));
         let buffered = Arc::new(BufferedTotal::new(settings.limits.max_buffered_total_bytes));
         show_readings(&metrics, &audit, &buffered)?;
 
@@ -66,18 +65,16 @@ impl Gateway {
             buffered,
             last_number: AtomicU64::new(0),
             census: Arc::default(),
+            drain_millis: AtomicU64::new(0),
             passwords,
         });
+        shared.set_drain(settings.drain);
         let process = Arc::new(Process::new(settings.limits.max_connections, settings.limits.max_half_open));
         let mut ports = Vec::new();
-        for (listener, live) in lives(settings, prepared, &shared.metrics, &health)? {
+        let calendars = Calendars::new(&prepared, SystemTime::now());
+        for (listener, live) in lives(settings, prepared, &shared.metrics, &health, &[])? {
             let metrics = shared.metrics.listener(&listener.name)?;
-            if live.tls.is_some() {
-                metrics.expect_handshake_failures(HandshakeFailure::ALL.map(HandshakeFailure::label));
-            }
-            if live.proxy_protocol.is_some() {
-                metrics.expect_handshake_failures(proxied::reasons());
-            }
+            expect_failures(&metrics, &live);
             let port = Port {
                 name: Arc::clone(&listener.name),
                 live: ArcSwap::from_pointee(live),
@@ -86,7 +83,8 @@ impl Gateway {
             };
             ports.push((Arc::new(port), listener.bind));
         }
-        Ok(Self { shared, ports, health, admin: settings.admin })
+        shared.metrics.reloads().loaded(SystemTime::now());
+        Ok(Self { shared, ports, health, process, calendars, admin: settings.admin })
     }
 
     /// Opens the admin address, if there is one.
@@ -110,12 +108,32 @@ fn show_readings(metrics: &Metrics, audit: &audit::Sink, buffered: &Arc<Buffered
     Ok(metrics.show(Source::BufferedBytes, move || buffered.bytes() as u64)?)
 }
 
-/// What each listener's connections are to live by.
+/// Every server, with the name of its broker.
+pub(super) fn servers(settings: &Settings) -> Vec<(Arc<str>, String)> {
+    let brokers = settings.brokers.iter();
+    brokers
+        .flat_map(|broker| broker.servers.iter().map(|server| (Arc::clone(&broker.name), server.to_string())))
+        .collect()
+}
+
+/// Shows from the start, at zero, what may fail where connections live by this.
+pub(super) fn expect_failures(metrics: &ListenerMetrics, live: &Live) {
+    if live.tls.is_some() {
+        metrics.expect_handshake_failures(HandshakeFailure::ALL.map(HandshakeFailure::label));
+    }
+    if live.proxy_protocol.is_some() {
+        metrics.expect_handshake_failures(proxied::reasons());
+    }
+}
+
+/// What each listener's connections are to live by. Of the brokers in force `before` it is taken over which servers
+/// answer.
 pub(super) fn lives<'s>(
     settings: &'s Settings,
     mut prepared: Prepared,
     metrics: &Metrics,
     health: &Health,
+    before: &[Arc<Upstream>],
 ) -> Result<Vec<(&'s config::Listener, Live)>, MetricsError> {
     let mut upstreams = HashMap::new();
     for broker in &settings.brokers {
@@ -123,7 +141,7 @@ pub(super) fn lives<'s>(
         if let Some(tls) = &ready.tls {
             show_expiries(Side::Broker, &broker.name, &tls.expiries, metrics);
         }
-        upstreams.insert(&broker.name, Arc::new(upstream(broker, ready, metrics, health)?));
+        upstreams.insert(&broker.name, Arc::new(upstream(broker, ready, metrics, health, before)?));
     }
     let mut lives = Vec::new();
     for listener in &settings.listeners {
@@ -142,8 +160,11 @@ fn upstream(
     ready: PreparedBroker,
     metrics: &Metrics,
     health: &Health,
+    before: &[Arc<Upstream>],
 ) -> Result<Upstream, MetricsError> {
     let name = Arc::clone(&broker.name);
+    let before = before.iter().find(|before| before.name == name);
+    let preferred = before.and_then(|before| before.preferred());
     let mut servers = Vec::new();
     for (server, asked) in broker.servers.iter().zip(ready.names) {
         let address = server.to_string();
@@ -151,14 +172,15 @@ fn upstream(
             name: asked,
             metrics: metrics.server(&name, &address)?,
             reachability: health.server(&name, &address),
-            lost: AtomicBool::new(false),
+            lost: AtomicBool::new(before.is_some_and(|before| before.has_lost(&address))),
             address,
         });
     }
     let tcp = TcpOptions { keepalive: broker.keepalive, user_timeout: BROKER_USER_TIMEOUT };
     let tls = ready.tls.map(|tls| tls.config);
     let far = Far::new(broker, tls.as_ref());
-    Ok(Upstream { name, servers, tls, far, tcp, preferred: AtomicUsize::new(0) })
+    let preferred = servers.iter().position(|server| Some(server.address.as_str()) == preferred).unwrap_or_default();
+    Ok(Upstream { name, servers, tls, far, tcp, preferred: AtomicUsize::new(preferred) })
 }
 
 fn live(listener: &config::Listener, ready: PreparedListener, upstream: Arc<Upstream>) -> Live {
@@ -184,7 +206,7 @@ fn live(listener: &config::Listener, ready: PreparedListener, upstream: Arc<Upst
     }
 }
 
-fn bounds(limits: &config::Limits) -> Bounds {
+pub(super) fn bounds(limits: &config::Limits) -> Bounds {
     Bounds {
         max_connections: limits.max_connections,
         max_half_open: limits.max_half_open,
@@ -204,8 +226,9 @@ fn show_expiries(side: Side, name: &str, expiries: &[Expiry], metrics: &Metrics)
         (ExpiryKind::RevocationList, CertificateKind::RevocationList),
     ] {
         let ends = expiries.iter().filter(|expiry| expiry.kind == kind).map(|expiry| expiry.at.0);
-        if let Some(first) = ends.min() {
-            metrics.certificate_expiry(side, name, shown, first);
+        match ends.min() {
+            Some(first) => metrics.certificate_expiry(side, name, shown, first),
+            None => metrics.no_certificate(side, name, shown),
         }
     }
 }

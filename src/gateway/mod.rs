@@ -8,14 +8,18 @@ mod admission;
 mod authenticate;
 mod buffered;
 mod build;
+mod calendar;
 mod census;
+mod changes;
 mod connection;
 mod far;
 mod listener;
+mod load;
 mod prepare;
 mod proxied;
 mod record;
 mod relay;
+mod reload;
 mod scratch;
 mod shared;
 mod socket;
@@ -30,17 +34,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::audit;
 use crate::config::Settings;
 use crate::metrics::MetricsError;
+pub use load::{Loaded, load};
 pub use prepare::{Prepared, prepare};
 
 use admin::Health;
 use build::Gateway;
 use listener::Listener;
+use reload::{Files, Reloader};
 use shared::Word;
 
 /// What connections get to close after the last of them was told to.
@@ -85,28 +91,29 @@ pub enum Error {
 ///
 /// # Errors
 /// When it can't start; once it runs, nothing stops it but a signal.
-pub fn run(settings: &Settings, prepared: Prepared) -> Result<(), Error> {
+pub fn run(loaded: Loaded) -> Result<(), Error> {
     socket::raise_descriptor_limit();
-    let (audit, writer) = audit::open(&settings.audit)?;
-    let result = start(settings, prepared, audit);
+    let (audit, writer) = audit::open(&loaded.settings.audit)?;
+    let result = start(loaded, audit);
     let totals = writer.finish(AUDIT_FLUSH);
     tracing::info!(audit_written = totals.written, audit_dropped = totals.dropped, "stopped");
     result
 }
 
-fn start(settings: &Settings, prepared: Prepared, audit: audit::Sink) -> Result<(), Error> {
-    let gateway = Gateway::build(settings, prepared, audit)?;
+fn start(loaded: Loaded, audit: audit::Sink) -> Result<(), Error> {
+    let Loaded { settings, prepared, look } = loaded;
+    let gateway = Gateway::build(&settings, prepared, audit)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|source| Error::System { what: "can't start the runtime", source })?;
-    let result = runtime.block_on(serve(gateway, settings.drain));
+    let result = runtime.block_on(serve(gateway, settings, Files::new(look)));
     // A server's name that is still being looked up is not awaited.
     runtime.shutdown_timeout(CLOSING);
     result
 }
 
-async fn serve(gateway: Gateway, drain: Duration) -> Result<(), Error> {
+async fn serve(mut gateway: Gateway, settings: Settings, files: Files) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(|source| Error::System { what: "can't catch signals", source })?;
     let listeners = gateway.ports.iter().map(|(port, address)| Listener::bind(Arc::clone(port), *address));
     let listeners: Vec<Listener> = listeners.collect::<Result<_, _>>()?;
@@ -124,9 +131,14 @@ async fn serve(gateway: Gateway, drain: Duration) -> Result<(), Error> {
         gateway.health.listening(&port.name, true);
     }
     let heart = tokio::spawn(beat(Arc::clone(&gateway.health)));
+    let words = Arc::new(words);
+    let reloader = reloader(&mut gateway, settings, files, Arc::clone(&words));
+    let reloading = tokio::spawn(reloader.run(Arc::clone(&signals.reload)));
     tracing::info!(listeners = accepting.len(), "ready");
 
     signals.wait_for_stop(&gateway.shared.audit).await;
+    reloading.abort();
+    let drain = gateway.shared.drain();
     tracing::info!(grace = ?drain, "stopping");
     gateway.health.drain();
     // Nobody listens where no connection was ever accepted and no listener is left.
@@ -148,6 +160,22 @@ async fn serve(gateway: Gateway, drain: Duration) -> Result<(), Error> {
     Ok(())
 }
 
+fn reloader(gateway: &mut Gateway, settings: Settings, files: Files, words: Arc<watch::Sender<Word>>) -> Reloader {
+    let reloader = Reloader {
+        settings,
+        ports: gateway.ports.iter().map(|(port, _)| Arc::clone(port)).collect(),
+        shared: Arc::clone(&gateway.shared),
+        health: Arc::clone(&gateway.health),
+        process: Arc::clone(&gateway.process),
+        words,
+        calendars: std::mem::take(&mut gateway.calendars),
+        files,
+        refused: None,
+    };
+    reloader.show_stale_lists();
+    reloader
+}
+
 /// Shows that the data path's runtime still turns.
 async fn beat(health: Arc<Health>) {
     let mut tick = tokio::time::interval(BEAT);
@@ -162,6 +190,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Asks for a reload.
+    reload: Arc<Notify>,
 }
 
 impl Signals {
@@ -170,16 +200,20 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            reload: Arc::default(),
         })
     }
 
-    /// Waits for SIGTERM or SIGINT; SIGHUP meanwhile opens the audit file anew.
+    /// Waits for SIGTERM or SIGINT; SIGHUP meanwhile opens the audit file anew and asks for a reload.
     async fn wait_for_stop(&mut self, audit: &audit::Sink) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => audit.reopen(),
+                _ = self.hangup.recv() => {
+                    audit.reopen();
+                    self.reload.notify_one();
+                }
             }
         }
     }

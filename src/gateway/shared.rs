@@ -30,12 +30,22 @@ pub(super) struct Shared {
     pub(super) census: Arc<Census>,
     /// Where passwords are checked.
     pub(super) passwords: Pool,
+    /// How long open exchanges may take to end when the gateway does, in milliseconds.
+    pub(super) drain_millis: AtomicU64,
 }
 
 impl Shared {
     /// A number for a connection, unique in this run.
     pub(super) fn next_number(&self) -> u64 {
         self.last_number.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_millis.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_drain(&self, drain: Duration) {
+        self.drain_millis.store(u64::try_from(drain.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 

@@ -120,6 +120,16 @@ impl Server {
 }
 
 impl Upstream {
+    /// The address of the server that the next dial begins with.
+    pub(super) fn preferred(&self) -> Option<&str> {
+        self.servers.get(self.preferred.load(Ordering::Relaxed)).map(|server| server.address.as_str())
+    }
+
+    /// Whether the last dial of this server failed.
+    pub(super) fn has_lost(&self, address: &str) -> bool {
+        self.servers.iter().any(|server| server.address == address && server.lost.load(Ordering::Relaxed))
+    }
+
     /// Dials the servers in turn, the last good one first, all within `within`.
     ///
     /// # Errors

@@ -100,7 +100,7 @@ impl Metrics {
     ) -> Result<Self, MetricsError> {
         let registry = Registry::new();
         let of_listeners = series::ListenerFamilies::new(&registry)?;
-        let of_servers = series::ServerFamilies::new(&registry)?;
+        let of_servers = ServerFamilies::new(&registry)?;
         let mut by_listener = BTreeMap::new();
         for name in listeners {
             by_listener.insert(name.to_owned(), Arc::new(of_listeners.listener(name)?));

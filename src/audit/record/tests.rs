@@ -78,6 +78,9 @@ fn records(text: &str) -> Vec<Record> {
             Duration::MAX,
             time(),
         ),
+        reloaded("signal", "2", "1", (7, 1), time()),
+        reload_refused("change", 2, text, time()),
+        rejudged((0, 8), time()),
         stopped(time()),
     ]
 }
