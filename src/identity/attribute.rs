@@ -86,10 +86,10 @@ impl Attribute {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> Cow<'static, str> {
-        match self {
-            Self::Claim(claim) => format!("claim.{claim}").into(),
-            other => NAMES.iter().find(|(_, known)| known == other).map_or("", |(name, _)| *name).into(),
+        if let Self::Claim(claim) = self {
+            return format!("claim.{claim}").into();
         }
+        NAMES.iter().find(|(_, known)| known == self).map_or("", |(name, _)| *name).into()
     }
 
     /// Every value that the client has.

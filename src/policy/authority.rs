@@ -3,19 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{
-    Condition, Decision, Denial, Draft, Grant, Message, Mode, OnDeny, Policy, Reason, Request, Role, RuleId,
-    Subscription, Verdict,
-};
+use super::cache::Cache;
+use super::compile::{Index, Ruling};
+use super::filter::Values;
+use super::judge::Action;
+use super::roles::{Held, Roles};
+use super::window::{Clock, State};
+use super::{Decision, Denial, Message, Mode, OnDeny, Policy, Request, RuleId, Verdict};
 use crate::identity::Identity;
 use crate::mqtt::frame::QoS;
-use crate::mqtt::topic;
 
 /// What one identity may do under one policy: settled at CONNECT, asked for each packet.
+///
+/// It has roles, values of variables and what it remembers of topics; all rules are the policy's, and shared.
 #[derive(Debug)]
 pub struct Authority {
-    policy: Arc<Policy>,
-    roles: Vec<usize>,
+    pub(super) policy: Arc<Policy>,
+    /// Numbers of roles, ascending.
+    pub(super) held: Box<[u32]>,
+    pub(super) values: Values,
+    pub(super) published: Option<Box<Cache>>,
+    pub(super) received: Option<Box<Cache>>,
+    clock: Option<Box<Clock>>,
+    unix: i64,
+    /// Nothing is refused, whatever rules say.
+    is_monitored: bool,
 }
 
 /// What of the protocol an identity can make use of at all.
@@ -44,13 +56,37 @@ impl Powers {
     };
 }
 
+/// A denial, and whether it is more than an observation.
+pub(super) struct Refused {
+    pub(super) denial: Denial,
+    pub(super) is_enforced: bool,
+}
+
 impl Authority {
     /// Settles what `identity` may do. `unix` is the time, in seconds.
     #[must_use]
     pub fn new(policy: &Arc<Policy>, identity: &Identity, unix: i64) -> Self {
-        let _ = unix;
-        let roles = policy.draft.roles.iter().enumerate().filter(|(_, role)| has(role, identity)).map(|(at, _)| at);
-        Self { roles: roles.collect(), policy: Arc::clone(policy) }
+        let index = &policy.index;
+        let held = index.roles.of(identity);
+        let roles = || held.iter().filter(|role| **role != Roles::EVERYONE).filter_map(|role| index.roles.get(*role));
+        let in_monitor = roles().next().is_some() && roles().all(|role| role.mode == Mode::Monitor);
+        let mut windows: Vec<u32> = held
+            .iter()
+            .filter_map(|role| index.roles.get(*role))
+            .flat_map(|role| role.windows.iter().copied())
+            .collect();
+        windows.sort_unstable();
+        windows.dedup();
+        Self {
+            clock: (!windows.is_empty()).then(|| Box::new(Clock::new(&windows, &index.windows, unix))),
+            values: Values::of(identity, &index.variables),
+            published: None,
+            received: None,
+            unix,
+            is_monitored: index.is_monitored || in_monitor,
+            held,
+            policy: Arc::clone(policy),
+        }
     }
 
     /// The policy.
@@ -59,207 +95,159 @@ impl Authority {
         &self.policy
     }
 
+    /// The names of the roles that it has, without `everyone`.
+    #[must_use]
+    pub fn roles(&self) -> Vec<String> {
+        self.named_roles().map(|role| role.name.to_string()).collect()
+    }
+
+    /// Settles everything anew: the broker has assigned a Client Identifier, or more is known of the client.
+    pub fn rebind(&mut self, identity: &Identity) {
+        *self = Self::new(&Arc::clone(&self.policy), identity, self.unix);
+    }
+
     /// Whether time changes what it may do: then [`Authority::set_time`] goes before each batch of requests.
     #[must_use]
     pub fn watches_the_clock(&self) -> bool {
-        false
+        self.clock.is_some()
     }
 
     /// Says what time it is, in seconds since 1970.
     pub fn set_time(&mut self, unix: i64) {
-        let _ = unix;
+        self.unix = unix;
+        let Some(clock) = &mut self.clock else { return };
+        if clock.set(&self.policy.index.windows, unix) {
+            self.forget();
+        }
     }
 
-    /// What of the protocol it can make use of.
+    /// Gives back the memory in which decisions are kept; they are made anew as they are asked for.
+    pub fn forget(&mut self) {
+        (self.published, self.received) = (None, None);
+    }
+
+    /// What of the protocol it can make use of. Where limits are not enforced, and where it may publish nothing at all,
+    /// nothing is taken away.
     #[must_use]
     pub fn powers(&self) -> Powers {
-        Powers::ALL
+        let index = self.index();
+        if self.is_monitored || index.on_deny == OnDeny::Monitor {
+            return Powers::ALL;
+        }
+        let most = self.all_roles().filter_map(|role| role.publishes);
+        let most = most.reduce(|(one, first), (other, second)| {
+            (if one.value() < other.value() { other } else { one }, first || second)
+        });
+        let (max_qos, retain) = most.filter(|_| !index.permits_all).unwrap_or((QoS::Two, true));
+        let may = |has: fn(&Held) -> bool| self.named_roles().all(|role| role.mode == Mode::Monitor || has(role));
+        Powers {
+            max_qos,
+            retain,
+            wildcard_subscriptions: may(|role| role.wildcard_subscriptions),
+            shared_subscriptions: may(|role| role.shared_subscriptions),
+            subscription_identifiers: may(|role| role.subscription_identifiers),
+        }
     }
 
     /// How long it may stay connected.
     #[must_use]
     pub fn max_lifetime(&self) -> Option<Duration> {
-        self.held().filter_map(|role| role.max_lifetime).min()
+        let enforced = self.named_roles().filter(|role| !self.is_monitored && role.mode == Mode::Enforce);
+        enforced.filter_map(|role| role.max_lifetime).min()
     }
-
-    /// The names of the roles that it has, without `everyone`.
-    #[must_use]
-    pub fn roles(&self) -> Vec<String> {
-        self.held().map(|role| role.name.clone()).collect()
-    }
-
-    /// Settles everything anew: the broker has assigned a Client Identifier, or more is known of the client.
-    pub fn rebind(&mut self, identity: &Identity) {
-        *self = Self::new(&Arc::clone(&self.policy), identity, 0);
-    }
-
-    /// Gives back the memory in which decisions are kept; they are made anew as they are asked for.
-    pub fn forget(&mut self) {}
 
     /// Judges one request.
     #[must_use]
+    #[inline]
     pub fn decide(&mut self, identity: &Identity, request: &Request<'_>) -> Decision {
-        let mut decision = match self.judge(identity, request) {
-            Ok(Some(qos)) => Decision::AllowUpTo(qos),
-            Ok(None) => Decision::Allow,
-            Err(denial) => Decision::Deny(denial),
-        };
-        if let Decision::Deny(denial) = &decision
-            && (denial.on_deny == OnDeny::Monitor || self.draft().mode == Mode::Monitor)
-        {
-            decision = Decision::Observe(denial.clone(), None);
-        }
-        for rule in &self.policy.rules {
-            if let Verdict::Deny(reason) = rule.judge(identity, request) {
-                let (on_deny, rule) = (rule.on_deny(), RuleId::Rule(rule.id().into()));
-                return Decision::Deny(Denial { rule, reason, on_deny });
-            }
-        }
-        decision
+        let decision = self.by_acl(request);
+        if self.policy.rules.is_empty() { decision } else { self.by_rules(decision, identity, request) }
     }
 
-    /// Whether a message must be there whole, payload included, before it can be judged.
+    /// Whether a message must be there whole, payload included, before it can be judged; where it is to be put into
+    /// quarantine, too.
     #[must_use]
     pub fn needs_payload(&mut self, identity: &Identity, request: &Request<'_>) -> bool {
         let (Request::Publish(message) | Request::Receive(message) | Request::Will(message)) = request else {
             return false;
         };
-        if self.policy.rules.iter().any(|rule| rule.needs_payload(identity, message)) {
-            return true;
+        self.asks_for_payload(identity, message)
+            || matches!(self.decide(identity, request), Decision::Deny(Denial { on_deny: OnDeny::Quarantine, .. }))
+    }
+
+    fn asks_for_payload(&self, identity: &Identity, message: &Message<'_>) -> bool {
+        self.policy.rules.iter().any(|rule| rule.needs_payload(identity, message))
+    }
+
+    /// What is decided once further rules have spoken: they can only deny.
+    fn by_rules(&self, decision: Decision, identity: &Identity, request: &Request<'_>) -> Decision {
+        let mut decision = decision;
+        for rule in &self.policy.rules {
+            if matches!(decision, Decision::Deny(_)) {
+                break;
+            }
+            let Verdict::Deny(reason) = rule.judge(identity, request) else { continue };
+            let on_deny = rule.on_deny();
+            let denial = Denial { rule: RuleId::Rule(rule.id().into()), reason, on_deny };
+            let refused = Refused { denial, is_enforced: on_deny != OnDeny::Monitor };
+            decision = self.refuse(refused, decision);
         }
-        let decision = self.decide(identity, request);
-        matches!(decision, Decision::Deny(Denial { on_deny: OnDeny::Quarantine, .. }))
+        decision
     }
 
-    fn draft(&self) -> &Draft {
-        &self.policy.draft
-    }
-
-    fn held(&self) -> impl Iterator<Item = &Role> {
-        self.roles.iter().filter_map(|&at| self.draft().roles.get(at))
-    }
-
-    fn is_one_of(&self, roles: &[String]) -> bool {
-        roles.iter().any(|name| name == Role::EVERYONE || self.held().any(|role| role.name == *name))
-    }
-
-    fn grants(&self) -> impl Iterator<Item = &Grant> {
-        self.draft().grants.iter().filter(|grant| self.is_one_of(&grant.roles))
-    }
-
-    fn judge(&self, identity: &Identity, request: &Request<'_>) -> Result<Option<QoS>, Denial> {
-        for deny in &self.draft().denies {
-            if !deny.roles.is_empty() && !self.is_one_of(&deny.roles) {
-                continue;
-            }
-            let any = |filters: &[String], name: &str| {
-                filters.iter().any(|filter| topic::matches(filter, name))
-                    && !deny.except.iter().any(|filter| topic::matches(filter, name))
-            };
-            let hit = match request {
-                Request::Connect(_) => deny.connect,
-                Request::Will(message) | Request::Publish(message) => any(&deny.publish, message.topic),
-                Request::Receive(message) => any(&deny.subscribe, message.topic) || any(&deny.receive, message.topic),
-                Request::Respond(name) => any(&deny.subscribe, name) || any(&deny.receive, name),
-                Request::Subscribe(asked) => {
-                    deny.subscribe.iter().any(|filter| topic::overlaps(filter, share(asked.filter).1))
-                }
-            };
-            if hit {
-                let rule = RuleId::Rule(deny.id.as_str().into());
-                return Err(Denial { rule, reason: Reason::NotAuthorized, on_deny: deny.on_deny });
-            }
+    /// What becomes of a request that would be decided so if it were not refused.
+    pub(super) fn refuse(&self, refused: Refused, otherwise: Decision) -> Decision {
+        let Refused { denial, is_enforced } = refused;
+        if is_enforced && !self.is_monitored {
+            return Decision::Deny(denial);
         }
-        if self.draft().permit_all {
-            return Ok(None);
+        match otherwise {
+            Decision::Allow => Decision::Observe(denial, None),
+            Decision::AllowUpTo(qos) => Decision::Observe(denial, Some(qos)),
+            Decision::Observe(..) | Decision::Deny(_) => otherwise,
         }
-        let default = || Denial {
-            rule: RuleId::Limit(Policy::DEFAULT_RULE),
-            reason: Reason::NotAuthorized,
-            on_deny: self.draft().on_deny,
-        };
-        let any = |filters: &[String], name: &str| {
-            filters.iter().any(|filter| bound(filter, identity).is_some_and(|filter| topic::matches(&filter, name)))
-        };
-        let allowed = match request {
-            Request::Connect(_) => self.grants().next().is_some(),
-            Request::Will(message) | Request::Publish(message) => {
-                return self
-                    .judge_publish(message, any)
-                    .map_or_else(|denial| Err(denial.unwrap_or_else(default)), |()| Ok(None));
-            }
-            Request::Receive(message) => {
-                self.grants().any(|grant| any(&grant.subscribe, message.topic) || any(&grant.receive, message.topic))
-            }
-            Request::Respond(name) => {
-                self.grants().any(|grant| any(&grant.subscribe, name) || any(&grant.receive, name))
-            }
-            Request::Subscribe(asked) => return self.judge_subscribe(identity, asked).ok_or_else(default),
-        };
-        if allowed { Ok(None) } else { Err(default()) }
     }
 
-    fn judge_publish(
-        &self,
-        message: &Message<'_>,
-        any: impl Fn(&[String], &str) -> bool,
-    ) -> Result<(), Option<Denial>> {
-        let mut denial = None;
-        for grant in self.grants().filter(|grant| any(&grant.publish, message.topic)) {
-            let reason = if message.qos.value() > grant.max_qos.value() {
-                Reason::Qos
-            } else if message.retain && !grant.retain {
-                Reason::Retain
-            } else if grant.max_payload_bytes.is_some_and(|max| message.payload_bytes > max) {
-                Reason::PayloadSize
-            } else {
-                return Ok(());
-            };
-            let rule = RuleId::Rule(grant.id.as_str().into());
-            denial = Some(Denial { rule, reason, on_deny: grant.on_deny });
+    pub(super) fn index(&self) -> &Index {
+        &self.policy.index
+    }
+
+    pub(super) fn is_monitored(&self) -> bool {
+        self.is_monitored
+    }
+
+    /// The roles that it has, everyone's the first.
+    pub(super) fn all_roles(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter().filter_map(|role| self.index().roles.get(*role))
+    }
+
+    pub(super) fn named_roles(&self) -> impl Iterator<Item = &Held> {
+        self.all_roles().skip(1)
+    }
+
+    /// Whether a grant holds now.
+    pub(super) fn permits_now<R>(&self, rule: &Ruling<R>) -> bool {
+        self.state(rule) == State::Holds
+    }
+
+    /// Whether a denial holds now: where nobody can tell, it does.
+    pub(super) fn denies_now<R>(&self, rule: &Ruling<R>) -> bool {
+        self.state(rule) != State::Rests
+    }
+
+    pub(super) fn state<R>(&self, rule: &Ruling<R>) -> State {
+        match (rule.window, &self.clock) {
+            (None, _) => State::Holds,
+            (Some(window), Some(clock)) => clock.state(window),
+            (Some(_), None) => State::Unknown,
         }
-        Err(denial)
     }
 
-    fn judge_subscribe(&self, identity: &Identity, asked: &Subscription<'_>) -> Option<Option<QoS>> {
-        let (_, filter) = share(asked.filter);
-        let covering = self.grants().filter(|grant| {
-            let mut bound = grant.subscribe.iter().filter_map(|filter| bound(filter, identity));
-            bound.any(|wide| topic::covers(&wide, filter))
-        });
-        let highest = covering.map(|grant| grant.max_qos).max_by_key(|qos| qos.value())?;
-        Some((highest.value() < asked.qos.value()).then_some(highest))
+    /// The memory for one kind of message, taken up when it is first used.
+    pub(super) fn cache(&mut self, action: Action) -> &mut Cache {
+        match action {
+            Action::Publish => self.published.get_or_insert_default(),
+            Action::Receive => self.received.get_or_insert_default(),
+        }
     }
-}
-
-fn has(role: &Role, identity: &Identity) -> bool {
-    let member = |members: &std::collections::HashSet<Box<str>>| {
-        identity.name.as_deref().is_some_and(|name| members.contains(name))
-    };
-    role.members.as_ref().is_none_or(member)
-        && role.conditions.iter().all(|condition| match condition {
-            Condition::Address(prefixes) => prefixes.iter().any(|prefix| prefix.contains(identity.source.ip())),
-            Condition::Text { attribute, any } => {
-                attribute.values(identity).iter().any(|value| any.iter().any(|pattern| pattern.matches(value)))
-            }
-        })
-}
-
-fn share(filter: &str) -> (Option<&str>, &str) {
-    match filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/')) {
-        Some((group, filter)) => (Some(group), filter),
-        None => (None, filter),
-    }
-}
-
-/// The filter with its variables put in; none where one is void.
-fn bound(filter: &str, identity: &Identity) -> Option<String> {
-    let levels = filter.split('/').map(|level| {
-        let Some(name) = level.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
-            return Some(level.to_owned());
-        };
-        let value = crate::identity::Attribute::parse(name)?.one(identity)?.into_owned();
-        (!value.is_empty() && !value.contains(['+', '#', '/', '\0'])).then_some(value)
-    });
-    Some(levels.collect::<Option<Vec<_>>>()?.join("/"))
 }

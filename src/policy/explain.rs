@@ -90,6 +90,8 @@ impl Authority {
     /// As [`Authority::decide`], with every rule that is weighed for it. Slow: for people.
     #[must_use]
     pub fn explain(&mut self, identity: &Identity, request: &Request<'_>) -> Explanation {
-        Explanation { decision: self.decide(identity, request), roles: self.roles(), weighed: Vec::new() }
+        let decision = self.decide(identity, request);
+        let weighed = self.weigh(identity, request, &decision);
+        Explanation { decision, roles: self.roles(), weighed }
     }
 }

@@ -6,12 +6,25 @@
 //! is compiled to.
 
 mod authority;
+mod cache;
+mod compile;
 mod decision;
 mod draft;
 mod error;
 mod explain;
+mod filter;
+mod judge;
 mod reason;
 mod request;
+mod roles;
+mod stance;
+mod subscribe;
+mod trie;
+mod weigh;
+mod window;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -26,11 +39,13 @@ pub use request::{Connect, Message, Request, Subscription};
 // Moved to `identity`, where more than policies use it.
 pub use crate::identity::Prefix;
 
+use compile::Index;
+
 /// A set of rules under one version, shared by the connections that it judges.
 #[derive(Debug)]
 pub struct Policy {
     version: Arc<str>,
-    draft: Draft,
+    index: Index,
     rules: Vec<Box<dyn Rule>>,
 }
 
@@ -43,19 +58,20 @@ impl Policy {
     /// # Errors
     /// Everything that is wrong with the draft.
     pub fn new(draft: Draft) -> Result<Self, Vec<DraftError>> {
-        Ok(Self { version: draft.version.as_str().into(), draft, rules: Vec::new() })
+        Ok(Self { version: draft.version.as_str().into(), index: Index::new(draft)?, rules: Vec::new() })
     }
 
     /// A policy that allows everything. Whoever loads it warns.
     #[must_use]
     pub fn permit_all(version: &str) -> Self {
         let draft = Draft { permit_all: true, ..Draft::new(version) };
-        Self { version: version.into(), draft, rules: Vec::new() }
+        Self { version: version.into(), index: Index::empty(&draft), rules: Vec::new() }
     }
 
-    /// The same with further rules.
+    /// The same with further rules, that judge what grants permit and denials leave.
     #[must_use]
-    pub fn with_rules(self, rules: Vec<Box<dyn Rule>>) -> Self {
+    pub fn with_rules(self, mut rules: Vec<Box<dyn Rule>>) -> Self {
+        rules.sort_by(|one, other| one.id().cmp(other.id()));
         Self { rules, ..self }
     }
 
@@ -68,12 +84,17 @@ impl Policy {
     /// Whether everything is allowed that no rule denies.
     #[must_use]
     pub fn permits_all(&self) -> bool {
-        self.draft.permit_all
+        self.index.permits_all
     }
 
     /// Where quarantined messages go.
     #[must_use]
     pub fn quarantine_topic(&self) -> &str {
-        &self.draft.quarantine_topic
+        &self.index.quarantine_topic
     }
+}
+
+/// A place in a list, as rules, roles and levels are numbered.
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -1,0 +1,12 @@
+//! Tests of the engine as a whole.
+
+mod model;
+mod properties;
+mod worlds;
+
+use crate::identity::Identity;
+
+/// Someone of whom nothing is known.
+fn nobody() -> Identity {
+    Identity::new("field".into(), ([192, 0, 2, 7], 1883).into(), None)
+}
