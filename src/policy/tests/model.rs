@@ -162,7 +162,8 @@ impl World<'_> {
     fn limits(&self, asked: &Subscription<'_>) -> Vec<No> {
         let (group, filter) = share(asked.filter);
         let mut noes = Vec::new();
-        let limits: [(bool, fn(&Role) -> bool, Reason); 3] = [
+        type May = fn(&Role) -> bool;
+        let limits: [(bool, May, Reason); 3] = [
             (filter.contains(['+', '#']), |role| role.wildcard_subscriptions, Reason::Wildcard),
             (group.is_some(), |role| role.shared_subscriptions, Reason::SharedSubscription),
             (asked.has_identifier, |role| role.subscription_identifiers, Reason::SubscriptionIdentifier),
