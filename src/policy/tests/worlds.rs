@@ -49,19 +49,20 @@ pub(super) fn qos() -> impl Strategy<Value = QoS> {
 fn topic() -> impl Strategy<Value = String> {
     let first = select(vec!["a", "a", "b", "", "$a", "$SYS"]);
     let rest = vec(select(vec!["a", "a", "b", "c", "", "$a"]), 0..3);
-    (first, rest)
-        .prop_map(|(first, rest)| [vec![first], rest].concat().join("/"))
-        .prop_filter("is none", |topic| !topic.is_empty())
+    (first, rest).prop_map(|(first, rest)| {
+        let topic = [vec![first], rest].concat().join("/");
+        if topic.is_empty() { "/".to_owned() } else { topic }
+    })
 }
 
 /// Levels, and perhaps `#` behind them.
 fn filter_of(levels: &'static [&'static str]) -> impl Strategy<Value = String> {
-    (vec(select(levels), 0..4), any::<bool>()).prop_filter_map("is none", |(mut levels, is_open)| {
+    (vec(select(levels), 0..4), any::<bool>()).prop_map(|(mut levels, is_open)| {
         if is_open {
             levels.push("#");
         }
         let filter = levels.join("/");
-        (!filter.is_empty()).then_some(filter)
+        if filter.is_empty() { "+".to_owned() } else { filter }
     })
 }
 
