@@ -5,11 +5,21 @@
 //!
 //! Read [`password::Passwords`] first, then [`token::Verifier`].
 
+pub mod answer;
 pub mod password;
 pub mod sas;
 pub mod token;
 
 use aws_lc_rs::digest;
+
+/// The longest name that a token or an answer may give, in bytes.
+pub const MAX_NAME_BYTES: usize = 1024;
+
+/// What can stand for an identity.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
+}
 
 /// What tells two secrets apart without showing them: the first eight bytes of a SHA-256.
 fn mark(parts: &[&[u8]]) -> u64 {

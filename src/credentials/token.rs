@@ -6,8 +6,8 @@
 //! Read [`Verifier::verify`] first; [`Keys`] is what it is given.
 
 mod algorithm;
-mod claims;
-mod json;
+pub(super) mod claims;
+pub(super) mod json;
 mod keys;
 #[cfg(test)]
 mod tests;
@@ -20,13 +20,12 @@ use zeroize::Zeroizing;
 pub use algorithm::Algorithm;
 pub use keys::{KeyFlaw, KeyProblem, Keys, MAX_KEYS, MAX_KEYS_BYTES, Unused, UnusedKey};
 
+use super::is_name;
 use claims::Claims;
 use json::Object;
 
 /// The longest token.
 pub const MAX_TOKEN_BYTES: usize = 16 << 10;
-/// The longest name that a token may give, in bytes.
-pub const MAX_NAME_BYTES: usize = 1024;
 /// The most values of claims in one token.
 pub const MAX_CLAIMS: usize = 512;
 /// All names and values of the claims together, in bytes.
@@ -219,11 +218,6 @@ impl Verifier {
         let is_unbound = self.audiences.is_empty() && payload.get("aud").is_none();
         if is_meant || is_unbound { Ok(()) } else { Err(TokenError::Audience) }
     }
-}
-
-/// What can stand for an identity.
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
 }
 
 fn decode(part: &str) -> Result<Zeroizing<Vec<u8>>, TokenError> {

@@ -152,6 +152,22 @@ pub(super) const PASSWORD_CHECK_SECONDS: Family = Family {
     labels: &[LISTENER],
     help: "Time to check one password, of users who exist and of those who do not; waiting is not in it.",
 };
+pub(super) const AUTHENTICATION_REQUESTS: Family = counter(
+    "tidegate_authentication_requests_total",
+    &[LISTENER, closed("outcome", &ServiceOutcome::LABELS)],
+    "Questions to an authentication service, by its answer or why there was none.",
+);
+pub(super) const AUTHENTICATION_REQUEST_SECONDS: Family = Family {
+    name: "tidegate_authentication_request_seconds",
+    kind: Kind::Histogram(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
+    labels: &[LISTENER],
+    help: "Time from a question to an authentication service to its answer, or to the failure.",
+};
+pub(super) const AUTHENTICATION_SERVICE_PAUSED: Family = gauge(
+    "tidegate_authentication_service_paused",
+    &[LISTENER],
+    "1 while the authentication service is left alone, after too many failures in a row.",
+);
 pub(super) const PASSWORDS_WAITING: Family =
     gauge("tidegate_passwords_waiting", &[], "Password checks that wait for a thread.");
 pub(super) const ACCEPT_ERRORS: Family = counter(
@@ -298,6 +314,9 @@ pub(super) const ALL: &[&Family] = &[
     &AUTHENTICATION_CACHE,
     &PASSWORD_CHECK_SECONDS,
     &PASSWORDS_WAITING,
+    &AUTHENTICATION_REQUESTS,
+    &AUTHENTICATION_REQUEST_SECONDS,
+    &AUTHENTICATION_SERVICE_PAUSED,
     &TLS_HANDSHAKES,
     &TLS_HANDSHAKE_FAILURES,
     &TLS_HANDSHAKE_SECONDS,
@@ -389,6 +408,52 @@ impl CacheOf {
         match self {
             Self::Password => "password",
             Self::Http => "http",
+        }
+    }
+}
+
+/// What came of a question to an authentication service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceOutcome {
+    /// It said yes.
+    Allow,
+    /// It said no.
+    Deny,
+    /// It was left alone: too many failures in a row.
+    Paused,
+    /// Too many questions were open already.
+    Busy,
+    /// It took too long.
+    Timeout,
+    /// It could not be reached.
+    Connect,
+    /// TLS with it failed.
+    Tls,
+    /// What it sent is no HTTP, or too much of it.
+    Http,
+    /// Its status says neither yes nor no.
+    Status,
+    /// Its answer says neither yes nor no.
+    Answer,
+}
+
+impl ServiceOutcome {
+    pub(super) const LABELS: [&'static str; 10] =
+        ["allow", "deny", "paused", "busy", "timeout", "connect", "tls", "http", "status", "answer"];
+
+    /// The `outcome` label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Paused => "paused",
+            Self::Busy => "busy",
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Http => "http",
+            Self::Status => "status",
+            Self::Answer => "answer",
         }
     }
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
-pub use family::{AcceptError, CacheOf, CertificateKind, Side};
+pub use family::{AcceptError, CacheOf, CertificateKind, ServiceOutcome, Side};
 pub use lifecycle::ReloadMetrics;
 pub use reference::reference;
 pub use series::{ListenerMetrics, Open, ServerMetrics};

@@ -8,7 +8,7 @@ use prometheus::{
 };
 
 use super::MetricsError;
-use super::family::{self, AcceptError, CacheOf, Family, Kind, RESUMED, TLS_VERSIONS, VERSIONS};
+use super::family::{self, AcceptError, CacheOf, Family, Kind, RESUMED, ServiceOutcome, TLS_VERSIONS, VERSIONS};
 use crate::mqtt::Version;
 
 /// Something that is open; closed by dropping it.
@@ -119,6 +119,21 @@ impl ListenerMetrics {
         }
     }
 
+    /// An authentication service was asked, and it took so long.
+    pub fn service_asked(&self, outcome: ServiceOutcome, took: Duration) {
+        add(&self.families.service_requests, &[&self.name, outcome.label()]);
+        if let Ok(histogram) = self.families.service_seconds.get_metric_with_label_values(&[&self.name]) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+
+    /// Whether the authentication service is left alone.
+    pub fn service_paused(&self, paused: bool) {
+        if let Ok(gauge) = self.families.service_paused.get_metric_with_label_values(&[&self.name]) {
+            gauge.set(i64::from(paused));
+        }
+    }
+
     /// A call of accept failed.
     pub fn accept_failed(&self, error: &std::io::Error) -> AcceptError {
         let kind = AcceptError::of(error);
@@ -179,6 +194,9 @@ pub(super) struct ListenerFamilies {
     authentications: IntCounterVec,
     cache: IntCounterVec,
     password_seconds: HistogramVec,
+    service_requests: IntCounterVec,
+    service_seconds: HistogramVec,
+    service_paused: IntGaugeVec,
 }
 
 impl ListenerFamilies {
@@ -198,6 +216,9 @@ impl ListenerFamilies {
             authentications: counters(registry, &family::AUTHENTICATIONS)?,
             cache: counters(registry, &family::AUTHENTICATION_CACHE)?,
             password_seconds: histogram(registry, &family::PASSWORD_CHECK_SECONDS)?,
+            service_requests: counters(registry, &family::AUTHENTICATION_REQUESTS)?,
+            service_seconds: histogram(registry, &family::AUTHENTICATION_REQUEST_SECONDS)?,
+            service_paused: gauges(registry, &family::AUTHENTICATION_SERVICE_PAUSED)?,
         })
     }
 

@@ -60,12 +60,19 @@ fn touch(metrics: &Metrics) {
     metrics.event(&event(Kind::Rewritten(Rewrite::TopicNameRestored), "a/b"));
     metrics.judged(Duration::from_micros(1), 10);
     metrics.certificate_expiry(Side::Listener, "field", CertificateKind::Own, 1_900_000_000);
+    let listener = metrics.listener("field").unwrap();
+    listener.authenticated("password", "accepted");
+    listener.remembered(CacheOf::Password, true);
+    listener.password_checked(Duration::from_millis(27));
+    listener.service_asked(ServiceOutcome::Allow, Duration::from_millis(2));
+    listener.service_paused(false);
     for source in [
         Source::AuditWritten,
         Source::AuditDropped,
         Source::AuditWriteErrors,
         Source::AuditQueued,
         Source::BufferedBytes,
+        Source::PasswordsWaiting,
     ] {
         metrics.show(source, || 7).unwrap();
     }

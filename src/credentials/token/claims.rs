@@ -16,7 +16,7 @@ const LISTS_OF_WORDS: [&str; 2] = ["scope", "scp"];
 /// has its name and a dot in front. Nothing else can be said as a name and a value, and is left out: null, numbers with a
 /// fraction or beyond 64 bits, objects and lists inside lists.
 #[derive(Default)]
-pub(super) struct Claims {
+pub(in crate::credentials) struct Claims {
     pairs: Vec<(Box<str>, Box<str>)>,
     /// Where in `pairs` the claims are that are one text.
     texts: Vec<usize>,
@@ -25,19 +25,19 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    pub(super) fn read(payload: &Object) -> Result<Self, TokenError> {
+    pub(in crate::credentials) fn read(payload: &Object) -> Result<Self, TokenError> {
         let mut claims = Self::default();
         claims.object("", payload, 0)?;
         Ok(claims)
     }
 
     /// The value of a claim that is one text, no list and no number.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(in crate::credentials) fn text(&self, name: &str) -> Option<&str> {
         let mut texts = self.texts.iter().filter_map(|at| self.pairs.get(*at));
         texts.find(|(known, _)| **known == *name).map(|(_, value)| &**value)
     }
 
-    pub(super) fn into_pairs(self) -> Vec<(Box<str>, Box<str>)> {
+    pub(in crate::credentials) fn into_pairs(self) -> Vec<(Box<str>, Box<str>)> {
         self.pairs
     }
 
@@ -96,7 +96,7 @@ impl Claims {
 }
 
 /// A NumericDate (RFC 7519 section 2): seconds since 1970, a fraction cut off.
-pub(super) fn seconds(payload: &Object, name: &str) -> Result<Option<i64>, TokenError> {
+pub(in crate::credentials) fn seconds(payload: &Object, name: &str) -> Result<Option<i64>, TokenError> {
     /// From here on, not every whole number is a double.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match payload.get(name) {

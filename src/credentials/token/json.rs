@@ -12,7 +12,7 @@ const MAX_MEMBERS: usize = 256;
 const MAX_ITEMS: usize = 1024;
 
 /// A value, wiped when dropped where it is text.
-pub(super) enum Json {
+pub(in crate::credentials) enum Json {
     Null,
     Bool(bool),
     Integer(i128),
@@ -25,42 +25,42 @@ pub(super) enum Json {
 
 /// Names and values, in the order of the text.
 #[derive(Default)]
-pub(super) struct Object(pub(super) Vec<(Box<str>, Json)>);
+pub(in crate::credentials) struct Object(pub(in crate::credentials) Vec<(Box<str>, Json)>);
 
 impl Object {
     /// Reads a text that is one object and nothing else; none where it is not, or is out of bounds.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+    pub(in crate::credentials) fn parse(text: &[u8]) -> Option<Self> {
         let mut reader = serde_json::Deserializer::from_slice(text);
         let value = Depth(0).deserialize(&mut reader).ok()?;
         reader.end().ok()?;
         value.into_object()
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Json> {
+    pub(in crate::credentials) fn get(&self, name: &str) -> Option<&Json> {
         self.0.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
     }
 
     /// A text; an error where the value is of another type.
-    pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, WrongType> {
+    pub(in crate::credentials) fn text(&self, name: &'static str) -> Result<Option<&str>, WrongType> {
         self.get(name).map(|value| value.as_text().ok_or(WrongType(name))).transpose()
     }
 }
 
 /// The member that is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct WrongType(pub(super) &'static str);
+pub(in crate::credentials) struct WrongType(pub(in crate::credentials) &'static str);
 
 impl Json {
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(in crate::credentials) fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    pub(super) fn into_object(self) -> Option<Object> {
+    pub(in crate::credentials) fn into_object(self) -> Option<Object> {
         if let Self::Object(object) = self { Some(object) } else { None }
     }
 
     /// A list of texts; a single text is a list of one.
-    pub(super) fn texts(&self) -> Option<Vec<&str>> {
+    pub(in crate::credentials) fn texts(&self) -> Option<Vec<&str>> {
         if let Self::List(items) = self {
             items.iter().map(Self::as_text).collect()
         } else {

@@ -3,6 +3,7 @@
 use super::source::{Found, Proven};
 use super::{Ground, Unproven};
 use crate::config::{AddressName, AddressSettings};
+use crate::credentials::is_name;
 use crate::identity::Identity;
 use crate::policy::Reason;
 
@@ -16,7 +17,7 @@ pub(super) fn find(settings: &AddressSettings, identity: &Identity) -> Found {
         AddressName::ClientId => identity.client_id.clone(),
         AddressName::Address => identity.source.ip().to_string().into(),
     };
-    let is_name = super::is_name(&name);
+    let is_name = is_name(&name);
     Found::Decided(is_name.then(|| Proven::new(Some(name), Ground::Address)).ok_or(NO_CLIENT_ID))
 }
 

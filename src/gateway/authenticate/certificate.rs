@@ -3,6 +3,7 @@
 use super::source::{Found, Proven};
 use super::{Ground, Unproven};
 use crate::config::CertificateName;
+use crate::credentials::is_name;
 use crate::identity::Identity;
 use crate::policy::Reason;
 
@@ -23,5 +24,5 @@ pub(super) fn name(settings: &CertificateName, identity: &Identity) -> Option<Bo
         Some(pattern) => pattern.capture(&whole)?,
         None => &whole,
     };
-    super::is_name(name).then(|| name.into())
+    is_name(name).then(|| name.into())
 }

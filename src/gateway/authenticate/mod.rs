@@ -244,11 +244,3 @@ impl Asked {
         Ok(())
     }
 }
-
-/// The longest name of an identity, in bytes.
-const MAX_NAME_BYTES: usize = 1024;
-
-/// What can stand for an identity.
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
-}

@@ -10,6 +10,7 @@ use super::remembered::Remembered;
 use super::source::{Client, Found, Proven};
 use super::{Ground, Means, Unproven};
 use crate::config::{Authentication, PasswordFiles};
+use crate::credentials::is_name;
 use crate::credentials::password::{Entry, Passwords};
 use crate::identity::Identity;
 use crate::metrics::CacheOf;
@@ -41,7 +42,7 @@ impl PasswordSource {
     pub(super) async fn find(&self, client: &Client<'_>, means: &Means<'_>) -> Found {
         let name = match (client.connect.username, client.connect.password) {
             (None, None) => return Found::Nothing,
-            (Some(name), Some(_)) if super::is_name(name) => name,
+            (Some(name), Some(_)) if is_name(name) => name,
             (Some(_) | None, _) => return Found::Decided(Err(WRONG)),
         };
         let password = client.connect.password.unwrap_or_default();

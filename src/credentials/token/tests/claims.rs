@@ -1,4 +1,5 @@
 use super::*;
+use crate::credentials::MAX_NAME_BYTES;
 
 type Outcome<T> = Result<T, TokenError>;
 
