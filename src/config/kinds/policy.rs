@@ -61,9 +61,29 @@ pub(in crate::config) fn topic_filter() -> TopicFilter {
 
 impl TopicFilter {
     /// The filter with `+` in place of each variable: what it can stand for at most.
-    pub(in crate::config) fn widest(filter: &str) -> String {
-        let level = |level: &str| if level.starts_with("${") { "+" } else { level }.to_owned();
-        filter.split('/').map(level).collect::<Vec<_>>().join("/")
+    ///
+    /// # Errors
+    /// What is wrong with its variables.
+    pub(in crate::config) fn widest(filter: &str) -> Result<String, String> {
+        let whole = || "a variable is a whole level".to_owned();
+        let mut widest = String::with_capacity(filter.len());
+        let mut rest = filter;
+        // The name of a claim may hold `/`.
+        while let Some((before, behind)) = rest.split_once("${") {
+            let (name, after) = behind.split_once('}').ok_or("`${` is not closed with `}`")?;
+            if Attribute::parse(name).is_none() {
+                return Err(unknown_variable(name));
+            }
+            widest.push_str(before);
+            let begins_level = widest.is_empty() || widest.ends_with('/');
+            if !begins_level || !(after.is_empty() || after.starts_with('/')) {
+                return Err(whole());
+            }
+            widest.push('+');
+            rest = after;
+        }
+        widest.push_str(rest);
+        Ok(widest)
     }
 
     /// What is wrong with it.
@@ -71,20 +91,8 @@ impl TopicFilter {
         if text.starts_with("$share/") {
             return Err("a rule names no share: `share_groups` says which may be used".to_owned());
         }
-        for level in text.split('/') {
-            let Some(at) = level.find("${") else { continue };
-            let Some(name) = level.get(at + 2..).and_then(|rest| rest.split('}').next()) else { continue };
-            if !level.contains('}') {
-                return Err("`${` is not closed with `}`".to_owned());
-            }
-            if level != format!("${{{name}}}") {
-                return Err("a variable is a whole level".to_owned());
-            }
-            if Attribute::parse(name).is_none() {
-                return Err(unknown_variable(name));
-            }
-        }
-        topic::check_filter(&Self::widest(text), &lenient()).map_err(|error| error.description().to_owned())
+        let widest = Self::widest(text)?;
+        topic::check_filter(&widest, &Limits::default()).map_err(|error| error.description().to_owned())
     }
 }
 

@@ -7,6 +7,9 @@ use crate::config::read::{Located, Reading};
 use crate::mqtt::topic;
 use crate::policy::{Deny, Grant, Mode, Window};
 
+/// Pairs of an exception and what it is an exception of that are looked at.
+const MAX_PAIRS: usize = 1_000_000;
+
 /// A grant, where it has an id.
 pub(super) fn grant(located: &Located<GrantTable>, reading: &mut Reading) -> Option<Grant> {
     let table = &located.value;
@@ -56,9 +59,12 @@ pub(super) fn deny(located: &Located<DenyTable>, reading: &mut Reading) -> Optio
             .label("expected `connect`, `publish`, `subscribe` or `receive`");
         reading.report(problem);
     }
-    for except in &table.except {
-        let widest = TopicFilter::widest(&except.value);
-        let is_met = |filter: &Located<String>| topic::overlaps(&TopicFilter::widest(&filter.value), &widest);
+    let pairs = table.except.len().saturating_mul(filters.iter().map(|filters| filters.len()).sum());
+    for except in table.except.iter().filter(|_| pairs <= MAX_PAIRS) {
+        let Ok(widest) = TopicFilter::widest(&except.value) else { continue };
+        let is_met = |filter: &Located<String>| {
+            TopicFilter::widest(&filter.value).is_ok_and(|filter| topic::overlaps(&filter, &widest))
+        };
         if !filters.iter().any(|filters| filters.iter().any(is_met)) && !reading.is_full() {
             let problem = reading
                 .at(problem::Kind::Unused, &except.span, format!("`{}` is no exception", except.value))
