@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 use zeroize::Zeroize as _;
 
-use super::kinds::{File, Map, Nested, optional, plain_text, required};
+use super::kinds::{Map, Nested, Unwatched, optional, plain_text, required};
 use super::problem::{self, Problem, Source};
 use super::read::{Given, Kind, Located, Reading, read_text, settings};
 use super::settings::{FixedCredentials, KeyPair, Secret};
@@ -78,9 +78,9 @@ settings! {
     /// The certificate of one identity.
     struct CertificateTable {
         /// PEM file: the certificate, then its intermediates.
-        certificate: Option<Located<PathBuf>> = None, required(File);
+        certificate: Option<Located<PathBuf>> = None, required(Unwatched);
         /// PEM file: its private key.
-        key: Option<Located<PathBuf>> = None, required(File);
+        key: Option<Located<PathBuf>> = None, required(Unwatched);
     }
 }
 

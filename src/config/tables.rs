@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kinds::{
-    File, Flag, Output, Over, Words, address, asked_name, count, duration, list, name, optional, overridable,
+    File, Flag, Over, Unwatched, Words, address, asked_name, count, duration, list, name, optional, overridable,
     overrides, protocol, required, required_list, seconds, server, server_name, table, word,
 };
 use super::read::{Located, settings};
@@ -194,7 +194,7 @@ settings! {
     /// Where events go: each refusal and each ended connection is one.
     pub(super) struct AuditTable {
         /// File that gets a JSON line per event; none when not given.
-        file: Option<Located<PathBuf>> = None, optional(Output);
+        file: Option<Located<PathBuf>> = None, optional(Unwatched);
         /// What happens when events come faster than they are written: `block` stops reading from clients, `drop` loses events and counts them.
         on_full: Option<Located<OnFull>> = Some(Located { value: OnFull::Block, span: 0..0 }), optional(word());
         /// Events that may wait to be written.

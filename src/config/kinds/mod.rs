@@ -14,7 +14,7 @@ pub(super) use table::{
     Map, Nested, OneOrMany, Over, list, one_or_many, optional, overridable, overrides, required, required_list, table,
 };
 pub(super) use text::{
-    File, Flag, Output, PlainText, Words, address, asked_name, fingerprint, hex, host_address, label, name, plain_text,
-    protocol, server, server_name, url_path, word, words_of,
+    File, Flag, PlainText, Unwatched, Words, address, asked_name, fingerprint, hex, host_address, label, name,
+    plain_text, protocol, server, server_name, url_path, word, words_of,
 };
 pub(super) use time::{Days, Hours, days, hours, moment, timezone};

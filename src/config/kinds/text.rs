@@ -292,10 +292,10 @@ impl Kind for File {
     }
 }
 
-/// A file that is written; what is in it changes nothing.
-pub(in crate::config) struct Output;
+/// A file or folder that is written, or looked into whenever it is needed: that it changes changes no settings.
+pub(in crate::config) struct Unwatched;
 
-impl Kind for Output {
+impl Kind for Unwatched {
     type Value = PathBuf;
 
     fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<PathBuf> {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::kinds::{File, Flag, Words, duration, label, optional, required, seconds, table, template, word};
+use crate::config::kinds::{
+    File, Flag, Unwatched, Words, duration, label, optional, required, seconds, table, template, word,
+};
 use crate::config::read::{Located, settings};
 use crate::config::settings::{Missing, ProxyVersion};
 use crate::identity::Template;
@@ -63,8 +65,8 @@ settings! {
 settings! {
     /// Certificates of clients, shown to a broker in place of the gateway's own.
     pub(in crate::config) struct BrokerIdentitiesTable {
-        /// Folder that holds `NAME.pem` and `NAME.key` for each identity.
-        folder: Option<Located<PathBuf>> = None, optional(File);
+        /// Folder that holds `NAME.pem` and `NAME.key` for each identity. They are loaded when its client connects, and again when they have changed.
+        folder: Option<Located<PathBuf>> = None, optional(Unwatched);
         /// File that names them for each identity: `"temp-07" = { certificate = "a.pem", key = "a.key" }`.
         table: Option<Located<PathBuf>> = None, optional(File);
         /// What becomes of a client that has none: `refuse` refuses it, `own` shows the gateway's own for it.

@@ -136,17 +136,8 @@ fn every_file_and_folder_that_is_read_is_watched_once() {
         settings.watched().iter().map(|file| file.strip_prefix(folder.path()).unwrap().display().to_string()).collect();
     assert_eq!(watched.remove(0), "gateway.toml");
     watched.sort_unstable();
-    let expected = [
-        "a.pem",
-        "accounts.toml",
-        "ca.pem",
-        "certs.toml",
-        "gw.key",
-        "gw.pem",
-        "policy",
-        "policy/list",
-        "policy/policy.toml",
-    ];
+    let expected =
+        ["accounts.toml", "ca.pem", "certs.toml", "gw.key", "gw.pem", "policy", "policy/list", "policy/policy.toml"];
     assert_eq!(watched, expected);
 }
 
