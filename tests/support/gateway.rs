@@ -264,6 +264,11 @@ impl Gateway {
         found.unwrap_or_else(|| panic!("no audit line with {facts:?} in:\n{:#?}", self.audit()))
     }
 
+    /// Writes a file beside the settings.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).expect("a file");
+    }
+
     /// SIGTERM.
     pub(crate) fn stop(&self) {
         self.process.signal(Signal::TERM);

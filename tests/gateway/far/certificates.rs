@@ -119,6 +119,29 @@ fn a_client_without_a_certificate_may_come_with_the_gateways_own_but_not_in_plac
     is_refused(&gateway, dial_as(&gateway, "../devices/alpha"));
 }
 
+/// The headline: a device without TLS at a broker that wants a certificate of each.
+#[test]
+fn a_device_that_can_not_do_tls_appears_at_the_broker_with_its_own_certificate() {
+    let cloud = Cloud::new();
+    cloud.issue("press-1", "cloud-press-1");
+    cloud.issue("press-2", "cloud-press-2");
+    let folder = cloud.folder.path().join("devices").display().to_string();
+    let gateway = Setup::to(cloud.broker.address)
+        .broker_tls(&cloud.pki, false)
+        .broker(&format!("tls.identities.folder = {folder:?}\ncredentials.mode = \"remove\""))
+        .each_listener("identity = { sources = [\"address\"], address.from = [\"127.0.0.1\"] }")
+        .start();
+    for name in ["press-1", "press-2", "press-1"] {
+        let mut connect = Connect::new(V3_1_1, name);
+        connect.login = Some(("whoever".to_owned(), None));
+        RawClient::connect(gateway.plain(), &connect).goodbye();
+        assert_eq!(cloud.knows(name), format!("cloud-{name}"));
+    }
+    let mut stranger = RawClient::dial(gateway.plain());
+    stranger.send(&Connect::new(V5_0, "press-3").bytes());
+    assert_eq!(told(&stranger.frame()), 0x87);
+}
+
 #[test]
 fn a_table_says_which_certificate_is_whose() {
     let cloud = Cloud::new();

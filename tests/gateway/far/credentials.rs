@@ -120,6 +120,22 @@ fn who_has_no_credentials_of_its_own_is_refused_and_gets_nobody_elses() {
     is_refused(&nameless, &broker, RawClient::dial(nameless.plain()), V3_1_1);
 }
 
+#[test]
+fn a_table_that_has_changed_holds_for_the_next_connect() {
+    let broker = RecordingBroker::polite();
+    let gateway = Setup::to(broker.address)
+        .broker("credentials = { mode = \"identity\", table = \"accounts.toml\" }")
+        .file("accounts.toml", "temp-07 = { username = \"plant7\", password = \"old\" }\n")
+        .start();
+    let sent = Connect::new(V3_1_1, "c");
+    assert_eq!(credentials(&forwarded(&gateway, &broker, "temp-07", &sent)).1, "old");
+    gateway.write("accounts.toml", "temp-07 = { username = \"plant7\", password = \"new\" }\n");
+    gateway.process.signal(rustix::process::Signal::HUP);
+    wait_for("the new password at the broker", || {
+        (credentials(&forwarded(&gateway, &broker, "temp-07", &sent)).1 == "new").then_some(())
+    });
+}
+
 /// Checks a token as the service does that it is for: by an implementation that is not ours.
 const SAS_CHECK: &str = r#"
 import base64, hashlib, hmac, sys, time, urllib.parse
