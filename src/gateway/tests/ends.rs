@@ -3,6 +3,8 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 
 use super::world::*;
+use crate::config::{BrokerCredentials, Sas, SasKeys, Secret};
+use crate::identity::Template;
 
 #[tokio::test]
 async fn the_last_words_of_a_client_that_is_gone_at_once_reach_the_broker() {
@@ -124,4 +126,33 @@ async fn a_drain_ends_the_quiet_at_once_and_the_others_at_its_end() {
         soon(line.task).await.unwrap();
     }
     assert_eq!(world.ended(), vec![("shut_down".to_owned(), "gateway".to_owned()); 2]);
+}
+
+#[tokio::test]
+async fn a_connection_ends_before_the_signature_does_that_it_was_let_in_with() {
+    let lifetime = Duration::from_secs(3);
+    let world = World::with_broker(|plant| {
+        let template = |text| Template::parse(text).unwrap();
+        let keys = SasKeys::One(Secret::new(b"key".to_vec()));
+        let (username, resource) = (template("hub/device"), template("hub/devices/device"));
+        plant.credentials = BrokerCredentials::Sas(Sas { username, resource, keys, key_name: None, lifetime });
+    })
+    .await;
+    let (mut client, task) = world.dial().await;
+    let began = Instant::now();
+    client.write_all(CONNECT).await.unwrap();
+    let (mut broker, _) = soon(world.broker.accept()).await.unwrap();
+    let header = read(&mut broker, 3).await;
+    let len = usize::from(header[1] & 0x7f) + 128 * usize::from(header[2]);
+    let connect = read(&mut broker, len).await;
+    let connect = String::from_utf8_lossy(&connect);
+    assert!(connect.contains("hub/device") && connect.contains("SharedAccessSignature sr=hub%2Fdevices%2Fdevice&sig="));
+    broker.write_all(CONNACK).await.unwrap();
+    let bytes = read_to_end(&mut client).await;
+    assert!(bytes.ends_with(b"\xe0\x02\xa0\x00") || bytes.ends_with(b"\xe0\x01\xa0"), "{bytes:02x?}");
+    assert!((1..3).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert_eq!(read_to_end(&mut broker).await, b"", "without DISCONNECT: the Will is published");
+    drop((client, broker));
+    soon(task).await.unwrap();
+    assert_eq!(world.ended()[0].0, "expired");
 }

@@ -17,7 +17,7 @@ use super::super::connection::{Newcomer, serve};
 use super::super::prepare;
 use super::super::shared::{Port, Shared, Word};
 use crate::audit::{self, Writer};
-use crate::config;
+use crate::config::{self, Broker};
 
 /// Long enough for whatever is to happen, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,15 +58,26 @@ impl World {
 
     /// With lines of the listener, and a folder that holds what they name.
     pub(super) async fn with_listener(folder: TempDir, lines: &str) -> Self {
-        Self::build(folder, "", "", lines).await
+        Self::build(folder, "", "", lines, |_| {}).await
     }
 
     /// With the lines of `[audit]` too, and a folder where `audit.jsonl` may be something else than a file.
     pub(super) async fn with_audit(folder: TempDir, audit: &str, tables: &str) -> Self {
-        Self::build(folder, audit, tables, "").await
+        Self::build(folder, audit, tables, "", |_| {}).await
     }
 
-    async fn build(folder: TempDir, audit: &str, tables: &str, listener: &str) -> Self {
+    /// With a broker that is otherwise than settings can say.
+    pub(super) async fn with_broker(alter: impl FnOnce(&mut Broker)) -> Self {
+        Self::build(tempfile::tempdir().unwrap(), "", "", "", alter).await
+    }
+
+    async fn build(
+        folder: TempDir,
+        audit: &str,
+        tables: &str,
+        listener: &str,
+        alter: impl FnOnce(&mut Broker),
+    ) -> Self {
         let broker = TcpListener::bind("127.0.0.1:0").await.unwrap();
         fs::create_dir(folder.path().join("policy")).unwrap();
         fs::write(folder.path().join("policy/policy.toml"), "version = \"1\"\npermit_all = true\n").unwrap();
@@ -78,7 +89,10 @@ impl World {
         );
         let file = folder.path().join("gateway.toml");
         fs::write(&file, settings).unwrap();
-        let settings = config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+        let mut settings = config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+        let mut plant = Broker::clone(&settings.brokers[0]);
+        alter(&mut plant);
+        settings.brokers = vec![Arc::new(plant)];
         let (sink, writer) = audit::open(&settings.audit).unwrap();
         let prepared = prepare(&settings, SystemTime::now()).unwrap_or_else(|problems| panic!("{problems:?}"));
         let gateway = Gateway::build(&settings, prepared, sink).unwrap();
