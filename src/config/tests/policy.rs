@@ -235,3 +235,22 @@ fn a_file_with_nothing_but_problems_is_refused_in_no_time() {
         began.elapsed()
     );
 }
+
+#[test]
+fn a_policy_cut_or_altered_anywhere_is_taken_or_refused_and_never_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    fs::write(folder.path().join("members"), "a\n").unwrap();
+    let text =
+        format!("{ROLE}max_qos = 1\nwhen = {{ days = [\"mon-fri\"], inside = \"06:00-22:00\", timezone = \"UTC\" }}\n");
+    for at in 0..text.len() {
+        fs::write(&path, &text.as_bytes()[..at]).unwrap();
+        let _ = load_policy(&[folder.path()]);
+        let mut altered = text.as_bytes().to_vec();
+        altered[at] = b"\"[{"[at % 3];
+        fs::write(&path, altered).unwrap();
+        if let Err(problems) = load_policy(&[folder.path()]) {
+            assert!(!problems.to_string().is_empty(), "altered at {at}");
+        }
+    }
+}
