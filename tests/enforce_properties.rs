@@ -40,6 +40,9 @@ struct Peer {
     sent: Vec<(String, Vec<u8>)>,
     delivered: Vec<(String, Vec<u8>)>,
     denied: usize,
+    /// Messages that it sent and a rule quarantines, and those that it was sent by the gateway for it.
+    held: usize,
+    quarantined: usize,
 }
 
 impl Peer {
@@ -55,6 +58,8 @@ impl Peer {
             sent: Vec::new(),
             delivered: Vec::new(),
             denied: 0,
+            held: 0,
+            quarantined: 0,
         }
     }
 
@@ -76,7 +81,8 @@ impl Peer {
     }
 
     fn publish(&mut self, [_, topic, qos, len, alias, utf8]: Choice) -> Vec<u8> {
-        let topic = ["a", "deny/a", "b/c", "whole/d", "deny-whole"][usize::from(topic % 5)];
+        let topics = ["a", "deny/a", "b/c", "whole/d", "deny-whole", "claim/e", "hold/f", "watch/g"];
+        let topic = topics[usize::from(topic % 8)];
         let mut payload = vec![b'x'; usize::from(len)];
         payload.push(b'0' + utf8 % 10);
         let qos = QoS::from_u8(qos % 3).unwrap();
@@ -101,7 +107,8 @@ impl Peer {
                 }
             }
         }
-        let denied = topic.starts_with("deny") || payload.ends_with(&[0xFF]);
+        let denied = connection::is_refused(topic) || payload.ends_with(&[0xFF]);
+        self.held += usize::from(topic.starts_with("hold"));
         if denied {
             self.denied += 1;
         } else {
@@ -144,9 +151,9 @@ impl Peer {
     /// SUBSCRIBE or UNSUBSCRIBE.
     fn ask(&mut self, [_, which, filters, ..]: Choice) -> Vec<u8> {
         let Some(id) = self.fresh_id() else { return Vec::new() };
-        let all = ["a", "b/#", "+/c", "deny/x", "whole"];
+        let all = ["a", "b/#", "+/c", "claim/v", "watch/w", "deny/x", "hold/y", "whole"];
         // 3.1 has no way to refuse a filter, and closes.
-        let all = if self.version == Version::V31 { &all[..3] } else { &all[..] };
+        let all = if self.version == Version::V31 { &all[..5] } else { &all[..] };
         let mut chosen: Vec<&str> =
             all.iter().enumerate().filter(|(bit, _)| filters & 1 << bit != 0).map(|(_, filter)| *filter).collect();
         if chosen.is_empty() {
@@ -157,7 +164,7 @@ impl Peer {
             encode::unsubscribe(self.version, id, None, chosen, &mut bytes);
             return bytes;
         }
-        self.denied += chosen.iter().filter(|filter| filter.starts_with("deny")).count();
+        self.denied += chosen.iter().filter(|filter| connection::is_refused(filter)).count();
         let mut body = id.get().to_be_bytes().to_vec();
         if self.version == Version::V50 {
             body.push(0);
@@ -224,7 +231,11 @@ impl Peer {
                 topic.to_owned()
             }
         };
-        self.delivered.push((topic, publish.payload.to_vec()));
+        if topic.starts_with("quarantine/") {
+            self.quarantined += 1;
+        } else {
+            self.delivered.push((topic, publish.payload.to_vec()));
+        }
         match (publish.qos, publish.packet_id) {
             (QoS::One, Some(id)) => self.owe(PubAck, id),
             (QoS::Two, Some(id)) => self.owe(PubRec, id),
@@ -281,6 +292,8 @@ impl Conversation {
         }
         assert_eq!(self.client.sent, self.broker.delivered);
         assert_eq!(self.broker.sent, self.client.delivered);
+        assert_eq!(self.broker.quarantined, self.client.held + self.broker.held);
+        assert_eq!(self.client.quarantined, 0);
         assert!(self.client.in_use.is_empty() && self.broker.in_use.is_empty());
         assert!(self.pair.connection.is_quiet());
         assert!(self.pair.refusals >= self.client.denied + self.broker.denied);

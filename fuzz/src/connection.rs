@@ -9,16 +9,28 @@ use tidegate::{
         Context, Direction, Limits, Version, connect::Connect, encode, packet::Packet, property::Property,
         reason::ReasonCode,
     },
-    policy::{Message, Policy, Reason, Request, Rule, Verdict},
+    policy::{Message, OnDeny, Policy, Reason, Request, Rule, Verdict},
 };
 
-/// Refuses what begins with `deny`, and wants to see the payload of what begins with `whole`.
+/// What refuses by which first word of a topic.
+pub const WORDS: [(&str, OnDeny); 5] = [
+    ("deny", OnDeny::Reject),
+    ("claim", OnDeny::Acknowledge),
+    ("cut", OnDeny::Disconnect),
+    ("hold", OnDeny::Quarantine),
+    ("watch", OnDeny::Monitor),
+];
+
+/// Refuses what begins with its word, and wants to see the payload of what begins with `whole`.
 #[derive(Debug)]
-struct ByTopic;
+struct ByTopic {
+    word: &'static str,
+    on_deny: OnDeny,
+}
 
 impl Rule for ByTopic {
     fn id(&self) -> &str {
-        "by-topic"
+        self.word
     }
 
     fn judge(&self, _: &Identity, request: &Request<'_>) -> Verdict {
@@ -28,12 +40,21 @@ impl Rule for ByTopic {
             Request::Subscribe(subscription) => subscription.filter,
             Request::Respond(topic) => topic,
         };
-        if text.starts_with("deny") { Verdict::Deny(Reason::NotAuthorized) } else { Verdict::Allow }
+        if text.starts_with(self.word) { Verdict::Deny(Reason::NotAuthorized) } else { Verdict::Silent }
+    }
+
+    fn on_deny(&self) -> OnDeny {
+        self.on_deny
     }
 
     fn needs_payload(&self, _: &Identity, message: &Message<'_>) -> bool {
         message.topic.starts_with("whole")
     }
+}
+
+/// Whether a topic or filter is kept from the other side.
+pub fn is_refused(topic: &str) -> bool {
+    WORDS.iter().any(|(word, on_deny)| *on_deny != OnDeny::Monitor && topic.starts_with(word))
 }
 
 /// A connection whose CONNACK has come, and what both peers were sent since.
@@ -52,7 +73,8 @@ pub struct Pair {
 /// Small enough that everything which is bounded meets its bound.
 fn terms() -> Terms {
     let limits = Limits { max_packet_bytes: 2048, max_control_bytes: 1024, ..Limits::default() };
-    let policy = Arc::new(Policy::permit_all("1").with_rules(vec![Box::new(ByTopic)]));
+    let rules = WORDS.map(|(word, on_deny)| Box::new(ByTopic { word, on_deny }) as Box<dyn Rule>);
+    let policy = Arc::new(Policy::permit_all("1").with_rules(rules.into()));
     let terms = Terms::new(limits, policy);
     Terms { stream_threshold_bytes: 64, max_buffered_bytes: 256, topic_alias_maximum: 4, max_subscriptions: 8, ..terms }
 }
@@ -133,17 +155,19 @@ impl Pair {
         while let Some(frame) = context.frame(bytes).expect("what goes out is framed") {
             let packet = context.packet(frame).expect("what goes out is well-formed");
             if let Packet::Publish(publish) = packet {
-                assert!(!publish.topic.starts_with("deny"), "denied and forwarded");
+                assert!(!is_refused(publish.topic), "refused and forwarded");
+                let quarantined = publish.topic.starts_with("quarantine/not_authorized/hold/hold");
+                assert!(!quarantined || direction == Direction::FromClient, "quarantined to the client");
             }
             if let Packet::Subscribe(subscribe) = packet {
-                assert!(subscribe.subscriptions().all(|one| !one.filter.text().starts_with("deny")));
+                assert!(subscribe.subscriptions().all(|one| !is_refused(one.filter.text())));
             }
             bytes = &bytes[frame.bytes.len()..];
         }
         if !bytes.is_empty() {
             let header = context.header(bytes).expect("a header").expect("a whole one");
             let head = context.publish_head(&header, bytes).expect("a PUBLISH").expect("its head");
-            assert!(!head.topic.starts_with("deny"), "denied and under way");
+            assert!(!is_refused(head.topic), "refused and under way");
         }
     }
 }
