@@ -2,6 +2,7 @@
 //! many packets pass. A program of its own: the allocator counts.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test program: a panic is its way to fail")]
+#![expect(clippy::indexing_slicing, reason = "a test program: a panic is its way to fail")]
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,13 +13,30 @@ use tidegate::mqtt::connect::Connect;
 use tidegate::mqtt::property::Property;
 use tidegate::mqtt::reason::ReasonCode;
 use tidegate::mqtt::{Direction, Limits, Version, encode};
-use tidegate::policy::Policy;
+use tidegate::policy::{Deny, Draft, Grant, Policy, Role};
 
 /// Packets of one read.
 const BATCH: u16 = 50;
 
-fn connected(version: Version, now: Instant) -> Connection {
-    let terms = Arc::new(Terms::new(Limits::default(), Arc::new(Policy::permit_all("1"))));
+/// Rules with and without variables, that permit what [`round`] sends.
+fn rules() -> Policy {
+    let filters = |filters: &[&str]| filters.iter().map(|&filter| filter.to_owned()).collect::<Vec<_>>();
+    let mut grants: Vec<Grant> = (0..1000)
+        .map(|number| Grant {
+            publish: vec![format!("site{number}/+/${{client_id}}/#")],
+            subscribe: vec![format!("site{number}/command/${{client_id}}")],
+            ..Grant::new(&format!("site-{number}"), &["everyone"])
+        })
+        .collect();
+    let topics = filters(&["plant/+/temperature", "plant/line2/#", "a", "plant/set", "plant/${client_id}/+"]);
+    grants.push(Grant { publish: topics.clone(), receive: topics, ..Grant::new("plant", &["sensor"]) });
+    let deny = Deny { publish: filters(&["plant/+/recipe/#"]), receive: filters(&["$SYS/#"]), ..Deny::new("never") };
+    let draft = Draft { grants, denies: vec![deny], roles: vec![Role::new("sensor")], ..Draft::new("1") };
+    Policy::new(draft).unwrap()
+}
+
+fn connected(version: Version, now: Instant, policy: Policy) -> Connection {
+    let terms = Arc::new(Terms::new(Limits::default(), Arc::new(policy)));
     let identity = Identity::new("field".into(), ([192, 0, 2, 1], 1883).into(), None);
     let connect = Connect { client_id: "device", ..Connect::bare(version, true, 60) };
     let told = [Property::TopicAliasMaximum(8)];
@@ -72,7 +90,12 @@ fn round(version: Version) -> Vec<(Direction, Vec<u8>)> {
         calls.push((back, batch(|id| ack(0x50, id))));
         calls.push((side, batch(|id| ack(0x62, id))));
         calls.push((back, batch(|id| ack(0x70, id))));
+        // Topics of one connection, in turn.
+        let topics = ["plant/line1/temperature", "plant/line2/pressure", "plant/device/state", "a"];
+        calls.push((side, batch(|id| publish(version, 0, 0, topics[usize::from(id % 4)], &[]))));
         if version == Version::V50 {
+            // Where answers are to go.
+            calls.push((side, batch(|_| publish(version, 0, 0, "a", b"\x08\x00\x09plant/set"))));
             // Properties, and an alias that is set and used again and again.
             calls.push((
                 side,
@@ -91,9 +114,18 @@ fn round(version: Version) -> Vec<(Direction, Vec<u8>)> {
 
 #[test]
 fn no_permitted_packet_costs_an_allocation_or_a_copy() {
+    check(|| Policy::permit_all("1"));
+}
+
+#[test]
+fn nor_does_it_where_a_thousand_grants_are_asked() {
+    check(rules);
+}
+
+fn check(policy: fn() -> Policy) {
     for version in [Version::V31, Version::V311, Version::V50] {
         let now = Instant::now();
-        let mut connection = connected(version, now);
+        let mut connection = connected(version, now, policy());
         let mut out = Output::default();
         let calls = round(version);
         for number in 0..5 {

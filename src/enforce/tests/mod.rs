@@ -6,6 +6,7 @@ mod ends;
 mod exchanges;
 mod on_deny;
 mod opening;
+mod powers;
 mod quarantine;
 mod refusals;
 mod responses;
