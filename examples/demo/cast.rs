@@ -148,7 +148,8 @@ impl Trespasser {
         let mut device = Device::dial(plant.gateway, &settings_of(plant, "temp-06", "sensors")?)?;
         device.connect(V50, "temp-06")?;
         let (neighbour, own) = ("plant/line1/temperature/temp-01", "plant/line1/temperature/temp-06");
-        let retained = wire::packet(0x33, &wire::publish(V50, 1, 2, own, b"{}")[2..]);
+        let mut retained = wire::publish(V50, 1, 2, own, b"{}");
+        retained.iter_mut().take(1).for_each(|first| *first |= 1);
         let table = [
             ("a message as its neighbour", "PUBACK 0x87", neighbour, wire::publish(V50, 1, 1, neighbour, b"{}")),
             ("a retained message", "PUBACK 0x87", own, retained),

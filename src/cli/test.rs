@@ -1,6 +1,6 @@
 //! `tidegate test`: the cases that policies carry, asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -51,7 +51,7 @@ impl Outcome {
 }
 
 pub(super) fn test(arguments: &Arguments) -> Exit {
-    let outcomes: Vec<Outcome> = arguments.policies.iter().map(ask).collect();
+    let outcomes: Vec<Outcome> = arguments.policies.iter().map(|folder| ask(folder)).collect();
     let is_ok = outcomes.iter().all(Outcome::is_ok);
     if arguments.json {
         let policies: Vec<_> = outcomes.iter().map(to_json).collect();
@@ -66,7 +66,7 @@ pub(super) fn test(arguments: &Arguments) -> Exit {
     refused(&problems)
 }
 
-fn ask(folder: &PathBuf) -> Outcome {
+fn ask(folder: &Path) -> Outcome {
     let mut outcome =
         Outcome { folder: folder.display().to_string(), cases: 0, failed: Vec::new(), problems: Vec::new() };
     let mut problems = |problems: Problems| outcome.problems.extend(problems);
