@@ -94,9 +94,10 @@ impl Cache {
     /// Puts the last topic with the others, if it is to be kept.
     fn make_room(&mut self) {
         let last = &mut self.last;
-        if last.topic.len() > Self::MAX_KEPT_BYTES {
-            last.topic = String::new();
-        } else if last.topic.is_empty() || self.pause > 0 {
+        if last.topic.is_empty() || self.pause > 0 || last.topic.len() > Self::MAX_KEPT_BYTES {
+            // Let go, and room for a long one with it.
+            last.topic.clear();
+            last.topic.shrink_to(Self::MAX_KEPT_BYTES);
         } else if self.kept.len() < Self::MAX_KEPT {
             self.tags.push(last.tag);
             self.kept.push(mem::take(last));
@@ -133,4 +134,85 @@ fn tag(topic: &str) -> u32 {
     let sum = words.iter().fold(0, |sum, word| mix(sum, u64::from_le_bytes(*word)));
     let rest = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
     u32::try_from(mix(sum, rest) >> 32).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a topic stands for here: something that tells it from all others.
+    fn stance(topic: &str) -> Stance {
+        let mut stance = Stance::NONE;
+        stance.deny(topic.bytes().fold(7, |sum: u32, byte| sum.wrapping_mul(31).wrapping_add(byte.into())));
+        stance
+    }
+
+    /// Looks topics up, finding out what is not known; how many were known.
+    fn run<'t>(cache: &mut Cache, topics: impl IntoIterator<Item = &'t String>) -> usize {
+        let mut known = 0;
+        for topic in topics {
+            match cache.find(topic) {
+                Some(found) => {
+                    assert_eq!(found, stance(topic), "{topic}");
+                    known += 1;
+                }
+                None => cache.keep(topic, stance(topic)),
+            }
+            assert!(cache.kept.len() <= Cache::MAX_KEPT && cache.kept.len() == cache.tags.len());
+            assert!(cache.kept.iter().all(|slot| slot.topic.capacity() <= 2 * Cache::MAX_KEPT_BYTES));
+        }
+        known
+    }
+
+    fn topics(count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("plant/line-{number}/temperature")).collect()
+    }
+
+    #[test]
+    fn as_many_topics_as_there_is_room_for_are_found_again() {
+        for count in [1, 2, 3, Cache::MAX_KEPT, Cache::MAX_KEPT + 1] {
+            let (mut cache, topics) = (Cache::default(), topics(count));
+            assert_eq!(run(&mut cache, &topics), 0);
+            assert_eq!(run(&mut cache, topics.iter().cycle().take(10 * count)), 10 * count, "{count} topics");
+        }
+    }
+
+    #[test]
+    fn a_few_topics_too_many_do_not_drive_out_the_others() {
+        let (mut cache, topics) = (Cache::default(), topics(96));
+        let known = run(&mut cache, topics.iter().cycle().take(20_000));
+        assert!(known > 10_000, "{known} of 20,000");
+    }
+
+    #[test]
+    fn far_too_many_topics_take_no_room() {
+        let (mut cache, topics) = (Cache::default(), topics(10_000));
+        run(&mut cache, topics.iter().take(2_000));
+        assert_eq!((cache.kept.capacity(), cache.tags.capacity()), (0, 0));
+        // Later it is tried again.
+        let known = run(&mut cache, topics.iter().take(30).cycle().take(60_000));
+        assert!(known > 20_000, "{known} of 60,000");
+        assert_eq!(cache.kept.len(), 29);
+    }
+
+    #[test]
+    fn a_long_topic_is_remembered_only_as_the_last() {
+        let mut cache = Cache::default();
+        let long = "x".repeat(Cache::MAX_LAST_BYTES);
+        let longer = "x".repeat(Cache::MAX_LAST_BYTES + 1);
+        let all = [long.clone(), long.clone(), "short".to_owned(), long, longer.clone(), longer];
+        assert_eq!(run(&mut cache, &all), 1);
+        assert_eq!(cache.find("short"), Some(stance("short")));
+        assert!(cache.last.topic.capacity() < Cache::MAX_LAST_BYTES);
+    }
+
+    #[test]
+    fn topics_that_share_a_tag_are_told_apart() {
+        // Without words the tag is made of the rest alone, where a leading NUL counts nothing.
+        let alike = ["a".to_owned(), "\0a".to_owned(), "\0\0a".to_owned()];
+        assert_eq!(tag(&alike[0]), tag(&alike[1]));
+        let mut cache = Cache::default();
+        assert_eq!(run(&mut cache, &alike), 0);
+        assert_eq!(run(&mut cache, alike.iter().cycle().take(9)), 9);
+    }
 }

@@ -2,6 +2,10 @@
 
 mod model;
 mod properties;
+mod scale;
+mod semantics;
+mod standing;
+mod windows;
 mod worlds;
 
 use crate::identity::Identity;

@@ -83,7 +83,7 @@ impl World<'_> {
         !asked.filter.starts_with('$') && self.roles().iter().any(|role| role.on_broad_subscription == Broad::Filter)
     }
 
-    fn holds_now(&self, when: Option<&Window>) -> bool {
+    pub(super) fn holds_now(&self, when: Option<&Window>) -> bool {
         let Some(window) = when else { return true };
         let now = window.timezone.to_datetime(Timestamp::from_second(self.unix).unwrap());
         let day = usize::try_from(now.weekday().to_monday_zero_offset()).unwrap();
