@@ -10,22 +10,21 @@ use tokio::time::timeout_at;
 use zeroize::Zeroizing;
 
 use super::admission::Slot;
-use super::authenticate::{Authenticated, Means, Proof};
+use super::admit::{Admitted, admit};
+use super::authenticate::{Means, Proof};
 use super::buffered::Buffered;
-use super::far::{Call, Shown, Withheld};
 use super::proxied;
 use super::record::Recorder;
 use super::relay::{Ended, Relay};
-use super::shared::{Live, Port, Shared, Words, at, drained, unix_now};
+use super::shared::{Live, Port, Shared, Words, drained};
 use super::transport::{Input, Transport};
 use super::upstream::Dialled;
 use super::websocket::WebSocket;
 use crate::enforce::end::{Blame, Cause, End};
 use crate::enforce::output::Output;
-use crate::enforce::{self, Accepted, Connection, Credentials, Refusal, Terms};
+use crate::enforce::{self, Accepted, Connection, Refusal, Terms};
 use crate::identity::{Certificate, Identity};
 use crate::metrics::Open;
-use crate::policy::Reason;
 use crate::proxy::Addresses;
 use crate::tls::session::Session;
 
@@ -271,64 +270,6 @@ impl Opening<'_> {
             }
         }
     }
-}
-
-/// A permitted CONNECT, and how its broker is to be called.
-struct Admitted {
-    accepted: Accepted,
-    /// Bytes of the CONNECT.
-    consumed: usize,
-    call: Call,
-    proof: Proof,
-}
-
-/// Authentication, then permission, then what the broker is to be shown.
-async fn admit(
-    live: &Live,
-    means: &Means<'_>,
-    client: &Transport,
-    dialled: Option<SocketAddr>,
-    bytes: &[u8],
-    identity: Identity,
-) -> Result<Box<Admitted>, (Refusal, Identity)> {
-    let terms = &live.terms;
-    let asking = match enforce::open(bytes, terms) {
-        enforce::Opening::Asking(asking) => asking,
-        enforce::Opening::Refused(refusal) => return Err((refusal, identity)),
-        enforce::Opening::More => {
-            let end = End::new(Cause::ConnectDeadline, Blame::Client);
-            return Err((Refusal { reply: Vec::new(), end }, identity));
-        }
-    };
-    let authenticated = live.authenticator.authenticate(&asking, identity, means).await;
-    let Authenticated { identity, ends, proof } = match authenticated {
-        Ok(authenticated) => authenticated,
-        Err(stranger) => return Err((asking.refuse(stranger.why.reason, stranger.why.rule), stranger.identity)),
-    };
-    let (unix, far) = (unix_now(), &live.upstream.far);
-    let shown = far.credentials(&identity, asking.connect.version, unix);
-    let shown_until = shown.as_ref().ok().and_then(Shown::ends);
-    let at = at(unix, ends.into_iter().chain(shown_until).chain(certificate_end(live, client)).min());
-    let credentials = shown.as_ref().map_or(Credentials::AsReceived, Shown::credentials);
-    let accepted = match asking.admit(terms, identity.clone(), &credentials, at) {
-        Ok(accepted) => accepted,
-        Err(refusal) => return Err((refusal, identity)),
-    };
-    // A client that the policy refuses is told of that, and costs no more.
-    let call = match shown {
-        Ok(_) => far.call(&identity, client, dialled, live.deadlines.dial).await,
-        Err(withheld) => Err(withheld),
-    };
-    match call {
-        Ok(call) => Ok(Box::new(Admitted { accepted, consumed: asking.consumed, call, proof })),
-        Err(Withheld { rule }) => Err((asking.refuse(Reason::BrokerCredentials, rule), identity)),
-    }
-}
-
-/// When the client's certificate, or the CA's above it, ends, in seconds since 1970.
-fn certificate_end(live: &Live, client: &Transport) -> Option<i64> {
-    let guard = &live.tls.as_ref()?.guard;
-    guard.end(client.tls()?.peer_certificates()).map(|end| end.0)
 }
 
 /// Reads until there is a whole CONNECT, or what can't be one.

@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod admission;
+mod admit;
 mod authenticate;
 mod buffered;
 mod build;

@@ -115,7 +115,7 @@ fn clients_behind_haproxy_come_through_with_their_address() {
                     client.goodbye();
                     own
                 }
-                _ => {
+                Door::Plain | Door::WebSocket | Door::WebSocketTls | Door::Ipv6 => {
                     let stream = dial_from([127, 0, 0, 9], front);
                     let own = stream.local_addr().expect("an address");
                     let mut client = RawClient::from(stream);
