@@ -188,7 +188,7 @@ impl Upstream {
 
 /// Connects to the first of a name's addresses that answers. Each has its part of the time, so that one which says nothing
 /// leaves some to the next.
-async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
+pub(super) async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
         let time = deadline.saturating_duration_since(Instant::now());

@@ -305,6 +305,8 @@ fn http(table: &HttpTable, span: &Range<usize>, around: &Around<'_>, reading: &m
     }
     Some(IdentitySource::Http(HttpSettings {
         url: url.value.clone(),
+        format: table.format,
+        send_password: table.send_password,
         ca: table.ca.as_ref().map(|ca| ca.value.clone()),
         authorization: table.authorization_file.as_ref().and_then(|file| files::secret(file, reading)),
         timeout: table.timeout,

@@ -8,6 +8,7 @@ use regex::bytes::Regex;
 
 use super::Secret;
 use crate::config::kinds::Words;
+use crate::credentials::answer::Format;
 use crate::credentials::token::{Algorithm, Verifier};
 use crate::identity::{Attribute, Prefix, Template};
 
@@ -207,6 +208,10 @@ pub struct HttpSettings {
     pub url: Url,
     /// PEM file with the issuers that are trusted; none takes the machine's trust store.
     pub ca: Option<PathBuf>,
+    /// How it is asked and answers.
+    pub format: Format,
+    /// Whether it is told passwords.
+    pub send_password: bool,
     /// What goes along as `Authorization`.
     pub authorization: Option<Secret>,
     /// Time for one question and its answer.
@@ -225,6 +230,10 @@ pub struct HttpSettings {
     pub pause: Duration,
     /// What becomes of a client when it can't be asked.
     pub on_error: OnError,
+}
+
+impl Words for Format {
+    const WORDS: &'static [(&'static str, Self)] = &[("json", Self::Json), ("form", Self::Form)];
 }
 
 /// What becomes of a client when nobody can say who it is.

@@ -9,6 +9,7 @@ use crate::config::kinds::{
 };
 use crate::config::read::{Located, settings};
 use crate::config::settings::{AddressName, NamePattern, OnError, Require, TokenCarrier, Url};
+use crate::credentials::answer::Format;
 use crate::credentials::token::Algorithm;
 use crate::identity::{Attribute, Prefix, Template};
 
@@ -115,6 +116,10 @@ settings! {
     pub(in crate::config) struct HttpTable {
         /// Where it is asked.
         url: Option<Located<Url>> = None, required(url());
+        /// How it is asked, and answers: `json` both ways, or `form` for services that take the fields of a form and answer by status or by one word.
+        format: Format = Format::Json, word();
+        /// Whether it is told the client's password.
+        send_password: bool = true, Flag;
         /// PEM file: the issuers that are trusted to have certified the service; the machine's trust store when not given.
         ca: Option<Located<PathBuf>> = None, optional(File);
         /// File whose content goes along as `Authorization`, such as `Bearer …`.

@@ -6,6 +6,7 @@
 mod address;
 mod certificate;
 mod files;
+mod http;
 mod password;
 mod pool;
 mod proof;
@@ -15,8 +16,9 @@ mod source;
 mod tests;
 mod token;
 
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{Authentication, CertificateName, IdentitySettings, Listener, Require};
 use crate::enforce::Asking;
@@ -86,7 +88,6 @@ pub(super) struct Stranger {
 
 /// It shows nothing that proves who it is.
 const NOTHING_SHOWN: Unproven = Unproven::new(Reason::Unidentified, "identity");
-const LATE: Unproven = Unproven::new(Reason::Unavailable, "identity.deadline");
 const CLIENT_ID: Unproven = Unproven::new(Reason::ClientIdentifier, "identity.client_id");
 const USERNAME: Unproven = Unproven::new(Reason::UserName, "identity.username");
 
@@ -123,9 +124,8 @@ impl Authenticator {
         if asked.sources.iter().any(|source| source.has_secret_name(&asking.connect)) {
             identity.username = None;
         }
-        let client = Client { connect: &asking.connect, identity: &identity };
-        let judged = tokio::time::timeout(self.deadline, asked.judge(&client, means)).await;
-        let (method, outcome) = judged.unwrap_or((Method::Unproven, Err(LATE)));
+        let client = Client { connect: &asking.connect, identity: &identity, deadline: Instant::now() + self.deadline };
+        let (method, outcome) = asked.judge(&client, means).await;
         let outcome = outcome.and_then(|proven| asked.bind(proven, method, &identity));
         means.metrics.authenticated(method.label(), outcome.as_ref().map_or_else(|why| why.rule, |_| "accepted"));
         outcome.map_err(|why| Box::new(Stranger { why, identity }))
@@ -243,4 +243,17 @@ impl Asked {
         }
         Ok(())
     }
+}
+
+/// Tells settings from others, within one run.
+fn mark_of(settings: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    settings.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Seconds since 1970.
+fn unix_now() -> i64 {
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(unix.as_secs()).unwrap_or(i64::MAX)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout_at;
 use zeroize::Zeroizing;
 
 use super::files::{self, FileProblem};
@@ -12,13 +13,13 @@ use super::{Ground, Means, Unproven};
 use crate::config::{Authentication, PasswordFiles};
 use crate::credentials::is_name;
 use crate::credentials::password::{Entry, Passwords};
-use crate::identity::Identity;
 use crate::metrics::CacheOf;
 use crate::policy::Reason;
 
 /// One for a wrong password, an unknown user and a missing password: who asks is not told which.
 const WRONG: Unproven = Unproven::new(Reason::BadCredentials, "identity.password");
 const QUEUE: Unproven = Unproven::new(Reason::Quota, "identity.password.queue");
+const LATE: Unproven = Unproven::new(Reason::Unavailable, "identity.password.deadline");
 const BROKEN: Unproven = Unproven::new(Reason::Unavailable, "identity.password.check");
 
 /// The entries, and which passwords were good a moment ago.
@@ -46,7 +47,7 @@ impl PasswordSource {
             (Some(_) | None, _) => return Found::Decided(Err(WRONG)),
         };
         let password = client.connect.password.unwrap_or_default();
-        let checked = self.check(name, password, client.identity, means).await;
+        let checked = self.check(name, password, client, means).await;
         Found::Decided(checked.map(|entry| Proven::new(Some(name.into()), Ground::Password { entry })))
     }
 
@@ -55,7 +56,7 @@ impl PasswordSource {
         &self,
         name: &str,
         password: &[u8],
-        identity: &Identity,
+        client: &Client<'_>,
         means: &Means<'_>,
     ) -> Result<u64, Unproven> {
         let entry = self.passwords.get(name).unwrap_or_else(|| self.passwords.stand_in(name));
@@ -82,11 +83,12 @@ impl PasswordSource {
             }
             fits
         };
-        let awaited = means.pool.submit(identity.source.ip(), check).map_err(|_| QUEUE)?;
-        match awaited.await {
-            Ok(true) => Ok(mark),
-            Ok(false) => Err(WRONG),
-            Err(_) => Err(BROKEN),
+        let awaited = means.pool.submit(client.identity.source.ip(), check).map_err(|_| QUEUE)?;
+        match timeout_at(client.deadline.into(), awaited).await {
+            Ok(Ok(true)) => Ok(mark),
+            Ok(Ok(false)) => Err(WRONG),
+            Ok(Err(_)) => Err(BROKEN),
+            Err(_) => Err(LATE),
         }
     }
 

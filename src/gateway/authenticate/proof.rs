@@ -22,6 +22,10 @@ pub(super) enum Ground {
         terms: u64,
     },
     Address,
+    /// The mark of the service that let it in.
+    Http {
+        service: u64,
+    },
     Anonymous,
 }
 

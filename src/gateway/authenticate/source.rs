@@ -1,6 +1,9 @@
 //! One identity source: what it makes of a client.
 
+use std::time::Instant;
+
 use super::files::FileProblem;
+use super::http::HttpSource;
 use super::password::PasswordSource;
 use super::token::TokenSource;
 use super::{Ground, Means, Unproven, address, certificate};
@@ -14,6 +17,8 @@ pub(super) struct Client<'c> {
     pub(super) connect: &'c Connect<'c>,
     /// What is known of it, CONNECT included.
     pub(super) identity: &'c Identity,
+    /// By when it must be known who it is.
+    pub(super) deadline: Instant,
 }
 
 /// What a source makes of a client.
@@ -54,6 +59,7 @@ pub(super) enum Source {
     Password(PasswordSource),
     Token(TokenSource),
     Address(AddressSettings),
+    Http(Box<HttpSource>),
     Anonymous,
 }
 
@@ -75,9 +81,7 @@ impl Source {
             IdentitySource::Token(settings) => TokenSource::build(settings, warnings).map(Self::Token),
             IdentitySource::Address(settings) => Ok(Self::Address(settings.clone())),
             IdentitySource::Anonymous => Ok(Self::Anonymous),
-            IdentitySource::Http(_) => {
-                Err(vec![FileProblem { file: None, message: "this identity source is not built yet".to_owned() }])
-            }
+            IdentitySource::Http(settings) => HttpSource::build(settings, warnings).map(Box::new).map(Self::Http),
         }
     }
 
@@ -87,6 +91,7 @@ impl Source {
             Self::Password(_) => Method::Password,
             Self::Token(_) => Method::Token,
             Self::Address(_) => Method::Address,
+            Self::Http(_) => Method::Http,
             Self::Anonymous => Method::Anonymous,
         }
     }
@@ -94,7 +99,7 @@ impl Source {
     /// Whether it is for user names and passwords that are no tokens, too.
     pub(super) fn wants_secret(&self) -> bool {
         match self {
-            Self::Password(_) => true,
+            Self::Password(_) | Self::Http(_) => true,
             Self::Certificate(_) | Self::Token(_) | Self::Address(_) | Self::Anonymous => false,
         }
     }
@@ -103,7 +108,7 @@ impl Source {
     pub(super) fn has_secret_name(&self, connect: &Connect<'_>) -> bool {
         match self {
             Self::Token(source) => source.is_in_username(connect),
-            Self::Certificate(_) | Self::Password(_) | Self::Address(_) | Self::Anonymous => false,
+            Self::Certificate(_) | Self::Password(_) | Self::Address(_) | Self::Http(_) | Self::Anonymous => false,
         }
     }
 
@@ -114,6 +119,7 @@ impl Source {
             Self::Password(source) => source.find(client, means).await,
             Self::Token(source) => source.find(client),
             Self::Address(settings) => address::find(settings, client.identity),
+            Self::Http(source) => source.find(client, means).await,
             Self::Anonymous => Found::Decided(Ok(Proven::new(None, Ground::Anonymous))),
         }
     }
@@ -124,6 +130,7 @@ impl Source {
             Self::Certificate(_) => identity.certificate.is_some(),
             Self::Password(_) => identity.username.is_some(),
             Self::Address(settings) => address::is_trusted(settings, identity),
+            Self::Http(_) => HttpSource::would_decide(identity),
             Self::Anonymous => true,
             Self::Token(_) => false,
         }
@@ -144,13 +151,20 @@ impl Source {
                 let found = address::find(settings, identity);
                 matches!(found, Found::Decided(Ok(proven)) if is_name(proven.name.as_deref()))
             }
+            (Self::Http(source), Ground::Http { service }) => source.is(service),
             (Self::Anonymous, Ground::Anonymous) => is_name(None),
             (
-                Self::Certificate(_) | Self::Password(_) | Self::Token(_) | Self::Address(_) | Self::Anonymous,
+                Self::Certificate(_)
+                | Self::Password(_)
+                | Self::Token(_)
+                | Self::Address(_)
+                | Self::Http(_)
+                | Self::Anonymous,
                 Ground::Certificate
                 | Ground::Password { .. }
                 | Ground::Token { .. }
                 | Ground::Address
+                | Ground::Http { .. }
                 | Ground::Anonymous,
             ) => false,
         }

@@ -2,12 +2,9 @@
 //!
 //! Checked on the spot: the dearest signature costs less than the TLS handshake that came before.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::SystemTime;
-
 use super::files::{self, FileProblem};
 use super::source::{Client, Found, Proven};
-use super::{Ground, Unproven};
+use super::{Ground, Unproven, mark_of, unix_now};
 use crate::config::{TokenCarrier, TokenSettings};
 use crate::credentials::token::{Keys, TokenError, Verifier};
 use crate::mqtt::connect::Connect;
@@ -25,11 +22,9 @@ pub(super) struct TokenSource {
 impl TokenSource {
     pub(super) fn build(settings: &TokenSettings, warnings: &mut Vec<FileProblem>) -> Result<Self, Vec<FileProblem>> {
         let keys = files::keys(&settings.keys, &settings.verifier.algorithms, warnings)?;
-        let mut hasher = DefaultHasher::new();
         // Clocks that may differ by more or less make no other token of it.
-        format!("{:?}", Verifier { leeway_seconds: 0, ..settings.verifier.clone() }).hash(&mut hasher);
-        let (verifier, terms) = (settings.verifier.clone(), hasher.finish());
-        Ok(Self { keys, verifier, carrier: settings.carrier, terms })
+        let terms = mark_of(&format!("{:?}", Verifier { leeway_seconds: 0, ..settings.verifier.clone() }));
+        Ok(Self { keys, verifier: settings.verifier.clone(), carrier: settings.carrier, terms })
     }
 
     /// Whether the user name is the token.
@@ -47,9 +42,7 @@ impl TokenSource {
             Some(Ok(token)) if looks_like_a_token(token) => token,
             Some(_) => return Found::Foreign(refused(TokenError::Malformed)),
         };
-        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let unix = i64::try_from(unix.as_secs()).unwrap_or(i64::MAX);
-        let verified = self.verifier.verify(&self.keys, token, unix).map_err(refused);
+        let verified = self.verifier.verify(&self.keys, token, unix_now()).map_err(refused);
         Found::Decided(verified.map(|token| Proven {
             claims: token.claims,
             ends: token.expires,
