@@ -1,8 +1,11 @@
 //! A reader of PROXY protocol headers for tests alone, so that nothing of the product vouches for itself.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
 
+use crate::support::process::Process;
 use crate::support::{tool, wait_for};
 
 /// What a header of version 2 says.
@@ -64,26 +67,18 @@ pub(super) fn tcp4(source: [u8; 4], port: u16) -> Vec<u8> {
     v2(0x21, 0x11, &[&source[..], &[198, 51, 100, 1], &port.to_be_bytes(), &8883_u16.to_be_bytes()].concat())
 }
 
-/// HAProxy between `front` and `back`.
-pub(super) fn haproxy(
-    folder: &std::path::Path,
-    front: SocketAddr,
-    back: SocketAddr,
-    send: &str,
-) -> crate::support::process::Process {
-    let settings = folder.join(format!("haproxy-{}.cfg", front.port()));
+/// HAProxy between `front` and `back`; each may have options, such as `accept-proxy` and `send-proxy`.
+pub(super) fn haproxy(folder: &Path, front: (SocketAddr, &str), back: (SocketAddr, &str)) -> Process {
+    let file = |ending: &str| folder.join(format!("haproxy-{}.{ending}", front.0.port()));
     let text = format!(
         "defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n\
-         listen it\n bind {front}\n server gateway {back} {send}\n"
+         listen it\n bind {} {}\n server it {} {}\n",
+        front.0, front.1, back.0, back.1
     );
-    std::fs::write(&settings, text).expect("settings");
-    let mut command = std::process::Command::new(tool("haproxy", "haproxy"));
-    command.arg("-db").arg("-f").arg(&settings);
-    let process = crate::support::process::Process::start(
-        "haproxy",
-        command,
-        &folder.join(format!("haproxy-{}.log", front.port())),
-    );
-    wait_for("haproxy", || std::net::TcpStream::connect(front).ok());
+    std::fs::write(file("cfg"), text).expect("settings");
+    let mut command = Command::new(tool("haproxy", "haproxy"));
+    command.arg("-db").arg("-f").arg(file("cfg"));
+    let process = Process::start("haproxy", command, &file("log"));
+    wait_for("haproxy", || TcpStream::connect(front.0).ok());
     process
 }

@@ -104,7 +104,7 @@ fn clients_behind_haproxy_come_through_with_their_address() {
     for send in ["send-proxy", "send-proxy-v2"] {
         for door in [Door::Plain, Door::Tls] {
             let front = SocketAddr::from(([127, 0, 0, 1], ports::free_port()));
-            let _haproxy = header::haproxy(folder.path(), front, gateway.address(door), send);
+            let _haproxy = header::haproxy(folder.path(), (front, ""), (gateway.address(door), send));
             let name = format!("{send}-{door:?}");
             let own = match door {
                 Door::Tls => {

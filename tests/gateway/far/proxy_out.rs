@@ -1,10 +1,11 @@
 //! PROXY protocol towards a broker.
 
 use std::io::Read as _;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 use super::{dial_as, header, told};
 use crate::support::gateway::{Door, Gateway, Setup};
+use crate::support::ports;
 use crate::support::raw_client::RawClient;
 use crate::support::recording_broker::RecordingBroker;
 use crate::support::wire::{self, Connect, V5_0};
@@ -12,7 +13,7 @@ use crate::support::wire::{self, Connect, V5_0};
 const ON: &str = "proxy_protocol.version = \"v2\"";
 
 /// What the broker got of a client that came, and where that one dialled from.
-fn received(broker: &RecordingBroker, mut client: RawClient) -> (Vec<u8>, std::net::SocketAddr) {
+fn received(broker: &RecordingBroker, mut client: RawClient) -> (Vec<u8>, SocketAddr) {
     let number = broker.connections();
     let source = client.socket().local_addr().expect("an address");
     client.send(&Connect::new(V5_0, "c").bytes());
@@ -104,4 +105,31 @@ fn towards_a_broker_with_tls_the_header_comes_first() {
     };
     assert_eq!(told.source, client.socket().local_addr().expect("an address"));
     assert_eq!(bytes[told.len], 0x16, "a TLS handshake");
+}
+
+/// A reader that is neither ours nor the test's: HAProxy takes the header, and says what it understood in version 1.
+#[test]
+fn haproxy_reads_the_header_as_it_is_meant() {
+    let broker = RecordingBroker::polite();
+    let folder = tempfile::tempdir().expect("a folder");
+    for version in ["v1", "v2"] {
+        let front = SocketAddr::from(([127, 0, 0, 1], ports::free_port()));
+        let _haproxy = header::haproxy(folder.path(), (front, "accept-proxy"), (broker.address, "send-proxy"));
+        let gateway = Setup::to(front).broker(&format!("proxy_protocol.version = {version:?}")).start();
+        let mut client = dial_as(&gateway, "temp-07");
+        let source = client.socket().local_addr().expect("an address");
+        client.send(&Connect::new(V5_0, "c").bytes());
+        assert_eq!(told(&client.frame()), 0);
+        client.goodbye();
+        let line =
+            format!("PROXY TCP4 127.0.0.1 127.0.0.1 {} {}\r\n", source.port(), gateway.address(Door::Tls).port());
+        // HAProxy was looked for by connections of this test, which end without a word.
+        let all: Vec<_> = (0..broker.connections()).map(|number| broker.received(number)).collect();
+        let heard = |bytes: &Vec<u8>| bytes.starts_with(line.as_bytes());
+        assert!(
+            all.iter().any(heard),
+            "{version}: {line:?} in {:?}",
+            all.iter().map(|it| it.escape_ascii().to_string()).collect::<Vec<_>>()
+        );
+    }
 }
