@@ -19,7 +19,7 @@ use super::read::{Located, Reading, read_text};
 use crate::policy::{Draft, DraftError, Mode, OnDeny, Policy};
 
 /// The file of a policy folder that holds its rules.
-const FILE: &str = "policy.toml";
+pub(super) const FILE: &str = "policy.toml";
 
 /// What policies are read for.
 #[derive(Clone, Copy, Debug)]

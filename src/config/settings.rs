@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kinds::{Words, address, count, duration, optional, seconds, size, url_path, word};
+use super::policy;
 use super::problem::{self, Problem, Severity, Source};
 use super::read::{Located, settings};
 use crate::enforce::Terms;
@@ -56,14 +57,16 @@ pub struct Settings {
 
 impl Settings {
     /// Every file and folder that was read, or is to be, the settings file first: when one changes, all are read anew.
+    /// Not the folders of policies, of which nothing counts but the files that are here too, and not the audit file, which
+    /// the gateway itself writes.
     pub fn watched(&self) -> Vec<&Path> {
         let named = self.files.iter().map(|file| file.value.as_path());
+        let more = || self.more_files.iter().map(PathBuf::as_path);
+        let is_policy = |path: &Path| more().any(|file| file.parent() == Some(path) && file.ends_with(policy::FILE));
+        let is_audit = |path: &Path| self.audit.file.as_deref() == Some(path);
         let mut seen = std::collections::HashSet::new();
-        let all = std::iter::once(self.source.path.as_path())
-            .chain(named)
-            .chain(self.more_files.iter().map(PathBuf::as_path));
-        // The audit file is named too, and written by the gateway itself.
-        all.filter(|path| self.audit.file.as_deref() != Some(*path) && seen.insert(*path)).collect()
+        let all = std::iter::once(self.source.path.as_path()).chain(named).chain(more());
+        all.filter(|path| !is_audit(path) && !is_policy(path) && seen.insert(*path)).collect()
     }
 
     /// A problem with what the settings name, such as a certificate, shown where they name `file`.

@@ -155,9 +155,16 @@ impl Relay {
             return Err(self.close(Cause::CredentialsRevoked, cx, scratch));
         }
         scratch.output.clear();
-        let judged = self.connection.adopt(at(unix_now(), None), &live.terms, &mut scratch.output);
+        let ends = self.certificate_end(&live);
+        let judged = self.connection.adopt(at(unix_now(), ends), &live.terms, &mut scratch.output);
         self.answer_client(cx, scratch);
         judged
+    }
+
+    /// In seconds since 1970.
+    fn certificate_end(&self, live: &Live) -> Option<i64> {
+        let chain = self.client.transport.tls().and_then(Session::peer_certificates);
+        live.tls.as_ref()?.guard.end(chain).map(|end| end.0)
     }
 
     /// Why the client's certificate, or that there is none, is not good any more.

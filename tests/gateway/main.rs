@@ -10,6 +10,7 @@
 
 mod far;
 mod faults;
+mod lifecycle;
 mod transparency;
 
 #[path = "../support/mod.rs"]

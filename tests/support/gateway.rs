@@ -49,6 +49,7 @@ pub(crate) struct Setup {
     revoked: bool,
     broker_tls: String,
     files: Vec<(&'static str, String)>,
+    policy: Option<String>,
     max_descriptors: Option<u32>,
 }
 
@@ -68,6 +69,7 @@ impl Setup {
             revoked: false,
             broker_tls,
             files: Vec::new(),
+            policy: None,
             max_descriptors: None,
         }
     }
@@ -128,6 +130,12 @@ impl Setup {
         self
     }
 
+    /// A policy of its own, in `policy/policy.toml`, in place of one that permits everything.
+    pub(crate) fn policy(mut self, text: &str) -> Self {
+        self.policy = Some(text.to_owned());
+        self
+    }
+
     pub(crate) fn max_descriptors(mut self, count: u32) -> Self {
         self.max_descriptors = Some(count);
         self
@@ -157,6 +165,10 @@ impl Gateway {
         }
         for (name, text) in &setup.files {
             std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        if let Some(policy) = &setup.policy {
+            std::fs::create_dir(folder.path().join("policy")).expect("a folder for the policy");
+            std::fs::write(folder.path().join("policy/policy.toml"), policy).expect("a policy");
         }
         let admin = SocketAddr::from(([127, 0, 0, 1], ports::free_port()));
         let doors: Vec<(Door, SocketAddr)> = DOORS
@@ -269,6 +281,40 @@ impl Gateway {
         std::fs::write(self.folder.path().join(name), text).expect("a file");
     }
 
+    /// A file beside the settings.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// What a file beside the settings holds.
+    pub(crate) fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.path(file)).expect("a file")
+    }
+
+    /// Puts a file in its place at once, as a careful program does.
+    pub(crate) fn put(&self, file: &str, text: &str) {
+        let beside = self.path(&format!("{file}.new"));
+        std::fs::write(&beside, text).expect("a file");
+        std::fs::rename(beside, self.path(file)).expect("a file in its place");
+    }
+
+    /// Changes the settings file.
+    pub(crate) fn settings(&self, from: &str, to: &str) {
+        let text = self.read("gateway.toml");
+        assert!(text.contains(from), "`{from}` is not in the settings:\n{text}");
+        self.put("gateway.toml", &text.replacen(from, to, 1));
+    }
+
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.process.signal(Signal::HUP);
+    }
+
+    /// Waits until so many reloads have come to that: `applied` or `refused`.
+    pub(crate) fn wait_reloads(&self, outcome: &str, count: f64) {
+        self.wait_metric("tidegate_reloads_total", &[&format!("outcome=\"{outcome}\"")], count);
+    }
+
     /// SIGTERM.
     pub(crate) fn stop(&self) {
         self.process.signal(Signal::TERM);
@@ -301,7 +347,7 @@ fn command(settings: &Path, max_descriptors: Option<u32>) -> Command {
 
 fn text(setup: &Setup, doors: &[(Door, SocketAddr)], admin: SocketAddr) -> String {
     let mut text = String::new();
-    let policy = repository("policies/permit-all");
+    let policy = if setup.policy.is_some() { PathBuf::from("policy") } else { repository("policies/permit-all") };
     let _ = writeln!(text, "policies = [{:?}]\n{}", policy.display().to_string(), setup.tables);
     let _ = writeln!(text, "[admin]\nbind = \"{admin}\"\n\n[audit]\n{}\n", setup.audit);
     for (door, address) in doors {

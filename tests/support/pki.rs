@@ -108,6 +108,18 @@ impl Pki {
         self.issue(name, &Subject { common_names: &[name], ..Subject::default() })
     }
 
+    /// The same, valid for so many more seconds.
+    pub(crate) fn client_for(&self, name: &str, seconds: i64) -> Result<Pair> {
+        let key = KeyPair::generate()?;
+        let serial = self.serial();
+        let mut parameters = leaf(&Subject { common_names: &[name], ..Subject::default() }, serial)?;
+        parameters.not_after = OffsetDateTime::now_utc() + Duration::seconds(seconds);
+        let certificate = self.write(&format!("{name}.pem"), &parameters.signed_by(&key, &self.ca)?.pem())?;
+        let key = self.write(&format!("{name}.key"), &key.serialize_pem())?;
+        protect(&key)?;
+        Ok(Pair { certificate, key, serial })
+    }
+
     /// A server certificate for `names`, in `FILE.pem` and `FILE.key`.
     pub(crate) fn server(&self, file: &str, names: &[&str]) -> Result<Pair> {
         let common_names = names.get(..1).unwrap_or_default();

@@ -138,6 +138,14 @@ impl RawClient {
         let _ = self.rest(super::PATIENCE);
     }
 
+    /// What the other end shows in TLS.
+    pub(crate) fn peer_certificate(&self) -> Option<Vec<u8>> {
+        match &self.transport {
+            Transport::Plain(_) => None,
+            Transport::Tls(stream) => Some(stream.conn.peer_certificates()?.first()?.to_vec()),
+        }
+    }
+
     pub(crate) fn socket(&self) -> &TcpStream {
         &self.socket
     }
