@@ -4,6 +4,7 @@
 pub mod connection;
 mod credentials;
 mod oracle;
+mod policy;
 mod proxy;
 mod stream;
 mod topics;
@@ -39,4 +40,5 @@ targets! {
     passwords => credentials::passwords;
     token => credentials::tokens;
     proxy => proxy::header;
+    policy => policy::decide;
 }

@@ -148,10 +148,7 @@ fn ten_thousand_rules_and_a_hundred_thousand_identities_are_compiled_and_obeyed(
             (format!("all/identity-{number}"), "allowed"),
         ] {
             let decision = authority.decide(&identity, &Ask::Publish(topic.clone(), QoS::Zero, false, 0).request());
-            let said = match &decision {
-                Decision::Deny(denial) => denial.rule.as_str(),
-                _ => "allowed",
-            };
+            let said = if let Decision::Deny(denial) = &decision { denial.rule.as_str() } else { "allowed" };
             assert_eq!(said, expected, "{topic}");
         }
     }

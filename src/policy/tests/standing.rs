@@ -103,10 +103,12 @@ impl Rule for NoOdd {
         "no-odd"
     }
     fn judge(&self, _: &Identity, request: &Request<'_>) -> Verdict {
-        match request {
-            Request::Publish(message) if message.payload_bytes % 2 == 1 => Verdict::Deny(Reason::Payload),
-            _ => Verdict::Allow,
+        if let Request::Publish(message) = request
+            && message.payload_bytes % 2 == 1
+        {
+            return Verdict::Deny(Reason::Payload);
         }
+        Verdict::Allow
     }
     fn needs_payload(&self, _: &Identity, message: &Message<'_>) -> bool {
         message.topic == "seen"
