@@ -26,6 +26,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use authority::{Authority, Powers};
@@ -36,17 +37,24 @@ pub use explain::{Explanation, Kind, Says, Weighed};
 pub use reason::Reason;
 pub use request::{Connect, Message, Request, Subscription};
 
-// Moved to `identity`, where more than policies use it.
-pub use crate::identity::Prefix;
-
 use compile::Index;
 
 /// A set of rules under one version, shared by the connections that it judges.
-#[derive(Debug)]
 pub struct Policy {
     version: Arc<str>,
     index: Index,
     rules: Vec<Box<dyn Rule>>,
+}
+
+impl fmt::Debug for Policy {
+    /// Not its rules: there may be thousands, and each connection has them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("version", &self.version)
+            .field("grants", &self.index.grants.len())
+            .field("denies", &self.index.denies.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Policy {

@@ -11,9 +11,9 @@ use crate::config::kinds::{
     topic_name, word,
 };
 use crate::config::read::{Located, settings};
-use crate::identity::Pattern;
+use crate::identity::{Pattern, Prefix};
 use crate::mqtt::frame::QoS;
-use crate::policy::{Broad, Draft, Mode, OnDeny, Prefix};
+use crate::policy::{Broad, Draft, Mode, OnDeny};
 
 /// Entries of a list in a policy.
 const MANY: usize = 100_000;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::policy;
-use crate::identity::{Attribute, Pattern};
+use crate::identity::{Attribute, Pattern, Prefix};
 use crate::mqtt::frame::QoS;
-use crate::policy::{Broad, Condition, Deny, Draft, Grant, Mode, OnDeny, Prefix, Role, Window};
+use crate::policy::{Broad, Condition, Deny, Draft, Grant, Mode, OnDeny, Role, Window};
 
 /// What policy files say together; `members` lists `a` and `c d`.
 fn united(texts: &[&str]) -> Result<Draft, String> {
