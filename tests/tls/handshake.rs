@@ -1,5 +1,6 @@
 //! Who gets through a handshake, and why not.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -177,6 +178,52 @@ fn a_stale_list_refuses_everybody_under_deny_and_under_allow_those_on_it_alone()
         refused("stale, deny, on the list", &deny, device(&revoked), Failure::RevocationListExpired);
         refused("stale, allow, of no list", &allow, device(&unlisted), Failure::RevocationUnknown);
     }
+}
+
+#[test]
+fn a_live_chain_is_verified_again_with_its_signatures_where_trust_has_changed() {
+    let bench = Bench::new();
+    let now = SystemTime::now();
+    let pair = bench.pki.pair("client");
+    let (ours, _) = connect(&bench.server(), &Arc::new(bench.device(Some(&pair), false))).unwrap();
+    let chain = ours.session.peer_certificates();
+    let crl = |revoked: &[u64], file: &str| vec![bench.pki.revocation_list(file, revoked, 30).unwrap()];
+    let impostor = bench.pki.impostor("impostor").unwrap();
+    let stranger = bench.pki.stranger("stranger").unwrap();
+    let of = |ca: &Path| ServerSettings { client_ca: Some(ca.into()), ..bench.settings() };
+    let none = ServerSettings { clients: ClientCertificates::None, client_ca: None, ..bench.settings() };
+    let before = bench.server();
+    for (what, settings, expected) in [
+        ("the same", bench.settings(), Ok(())),
+        ("a list without it", ServerSettings { crl: crl(&[7], "other.pem"), ..bench.settings() }, Ok(())),
+        ("a CA of the same name", of(&impostor.path("ca.pem")), Err(Failure::BadCertificate)),
+        ("another CA", of(&stranger.path("ca.pem")), Err(Failure::UnknownCa)),
+        ("none is asked for", none, Ok(())),
+    ] {
+        let after = build(&settings).guard;
+        assert_eq!(after.judge_again(Some(&before.guard), chain, now), expected, "{what}");
+        assert_eq!(after.judge_again(None, chain, now), expected, "{what}, from a listener without TLS");
+    }
+    assert_eq!(before.guard.judge_again(None, None, now), Err(Failure::NoCertificate));
+    let later = now + 366 * DAY;
+    assert_eq!(before.guard.judge_again(Some(&before.guard), chain, later), Err(Failure::Expired), "the clock goes on");
+}
+
+#[test]
+fn a_chain_ends_with_the_first_of_it() {
+    let bench = Bench::new();
+    let guard = bench.server().guard;
+    let end_in_days = |pair: &Pair| {
+        let (ours, _) = connect(&bench.server(), &Arc::new(bench.device(Some(pair), false))).unwrap();
+        let end = guard.end(ours.session.peer_certificates()).unwrap().0;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        (u64::try_from(end).unwrap() - now).div_ceil(86_400)
+    };
+    let days = |days| Subject { days: (-1, days), ..Subject::default() };
+    assert_eq!(end_in_days(&bench.pki.issue("short", &days(3)).unwrap()), 3);
+    assert_eq!(end_in_days(&bench.pki.by_intermediate("long", &days(3000)).unwrap()), 1825, "the intermediate's");
+    assert_eq!(end_in_days(&bench.pki.issue("longer", &days(9999)).unwrap()), 3650, "the CA's");
+    assert_eq!(guard.end(None), None);
 }
 
 /// Connect twice with the same memory; the second connection.

@@ -141,3 +141,22 @@ fn messages_flow_across_reloads_without_loss_or_change() {
     assert!(reloads >= 5.0, "{reloads} reloads meanwhile");
     is_alive(&mut subscriber);
 }
+
+#[test]
+fn a_crowd_is_judged_at_once_and_counted_to_the_last() {
+    let broker = RecordingBroker::polite();
+    let gateway = plant(&broker, &["press", "lamp"], SIGNAL_ONLY);
+    let name = |number| format!("{}-{number}", if number % 3 == 0 { "lamp" } else { "press" });
+    let mut crowd: Vec<RawClient> = (0..300).map(|number| connect(&gateway, V5_0, &name(number))).collect();
+    gateway.put("policy/policy.toml", &policy("2", &["press"]));
+    gateway.hang_up();
+    let record = gateway.wait_audit(&[("event", "reloaded")]);
+    assert_eq!((record["connections_kept"].as_u64(), record["connections_ended"].as_u64()), (Some(200), Some(100)));
+    for (number, client) in crowd.iter_mut().enumerate() {
+        if number % 3 == 0 {
+            assert_eq!(wire::disconnect_reason(&client.frame()), Some(0x87));
+        } else {
+            is_alive(client);
+        }
+    }
+}
