@@ -10,6 +10,7 @@
 
 mod far;
 mod faults;
+mod identity;
 mod lifecycle;
 mod transparency;
 
