@@ -13,6 +13,7 @@ mod faults;
 mod identity;
 mod lifecycle;
 mod transparency;
+mod tutorial;
 
 #[path = "../support/mod.rs"]
 mod support;
