@@ -9,11 +9,12 @@ use crate::mqtt::reason::ReasonCode;
 use crate::policy::{OnDeny, Reason};
 
 /// What is refused alike, and what it is called.
-const ALIKE: [(&str, &[Subject]); 5] = [
+const ALIKE: [(&str, &[Subject]); 6] = [
     ("CONNECT, or its Will", &[Subject::Connect, Subject::Will]),
     ("PUBLISH, QoS 0", &[Subject::Publish(QoS::Zero), Subject::Delivery(QoS::Zero)]),
     ("PUBLISH, QoS 1", &[Subject::Publish(QoS::One), Subject::Delivery(QoS::One)]),
-    ("PUBLISH, QoS 2", &[Subject::Publish(QoS::Two), Subject::Delivery(QoS::Two)]),
+    ("PUBLISH of the client, QoS 2", &[Subject::Publish(QoS::Two)]),
+    ("PUBLISH of the broker, QoS 2", &[Subject::Delivery(QoS::Two)]),
     ("Topic Filter", &[Subject::Filter]),
 ];
 

@@ -202,6 +202,7 @@ fn lock(records: &Records) -> MutexGuard<'_, Vec<Record>> {
 fn serve(mut stream: TcpStream, number: usize, records: &Records, manner: &Manner) {
     let _ = stream.set_nodelay(true);
     let (mut pending, mut version, mut chunk) = (Vec::new(), 4, vec![0; 65_536]);
+    let mut begun = false;
     loop {
         let ended = match stream.read(&mut chunk) {
             Ok(0) => Some(Ended::Closed),
@@ -218,9 +219,11 @@ fn serve(mut stream: TcpStream, number: usize, records: &Records, manner: &Manne
             let _ = stream.shutdown(Shutdown::Both);
             return;
         }
-        if take_proxy_header(&mut pending).is_none() {
+        // At the beginning alone: what begins a PUBREC begins a header too.
+        if !begun && take_proxy_header(&mut pending).is_none() {
             continue;
         }
+        begun = true;
         while let Some(frame) = wire::take_frame(&mut pending) {
             if frame[0] >> 4 == 1 {
                 let body = wire::body(&frame);
