@@ -22,8 +22,8 @@ const YOUNG: Duration = Duration::from_secs(10);
 /// What paths held at one time; a path that can't be read holds nothing.
 pub(super) type Look = BTreeMap<PathBuf, Option<[u8; 32]>>;
 
-/// What need not be read again.
-#[derive(Debug, Default)]
+/// What need not be read again: what each path held at the last look, with its marks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cache(HashMap<PathBuf, (Marks, Option<[u8; 32]>)>);
 
 /// What the system says of a file without reading it.

@@ -26,6 +26,7 @@ use crate::enforce::{self, Accepted, Connection, Refusal, Terms};
 use crate::identity::{Certificate, Identity};
 use crate::metrics::Open;
 use crate::proxy::Addresses;
+use crate::tls::failure::HandshakeFailure;
 use crate::tls::session::Session;
 
 /// How long a client that gets no relay, or meets the end of the gateway, has to take the last words.
@@ -134,6 +135,8 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
     let member = shared.census.join();
     let mut relay = Box::new(Relay::new(connection, client, dialled, early, recorder, buffered, member));
     relay.proof = proof;
+    // What was put in force while it opened is not told again.
+    relay.catch_up();
     match relay.send_connect(&connect).await {
         Ok(()) => Some(Relaying { relay, words, stay }),
         Err(end) => {
@@ -145,8 +148,6 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
 
 impl Relaying {
     async fn run(mut self) {
-        // What was put in force while it opened is not told again.
-        self.relay.catch_up();
         let end = loop {
             tokio::select! {
                 biased;
@@ -229,10 +230,26 @@ impl Opening<'_> {
         admitted.map_err(|failure| failure.label())
     }
 
+    /// What is in force when the CONNECT is there, which is what it is judged by. Where that is not what the handshake
+    /// went by, the certificate is looked at again.
+    fn in_force(&mut self, client: &Transport) -> Result<Arc<Live>, &'static str> {
+        let live = self.recorder.port().live.load_full();
+        if !Arc::ptr_eq(&live, self.recorder.live()) {
+            if let Some(tls) = &live.tls {
+                let before = self.live.tls.as_ref().map(|tls| &*tls.guard);
+                let chain = client.tls().and_then(Session::peer_certificates);
+                let judged = tls.guard.judge_again(before, chain, SystemTime::now());
+                judged.map_err(HandshakeFailure::label)?;
+            }
+            self.recorder.adopt(Arc::clone(&live));
+        }
+        Ok(live)
+    }
+
     /// Awaits CONNECT, finds out who asks, asks for permission, and dials. `dialled` is what a load balancer says that the
     /// client dialled.
     async fn connect(
-        self,
+        mut self,
         mut client: Transport,
         dialled: Option<SocketAddr>,
         mut bytes: Vec<u8>,
@@ -244,7 +261,11 @@ impl Opening<'_> {
         if let Err(end) = timeout_at(deadline.into(), awaited).await.unwrap_or(late) {
             return Err(Setback::connect(end, identity, client, Vec::new()));
         }
-        let admitted = admit(self.live, &self.means, &client, dialled, &bytes, identity).await;
+        let live = match self.in_force(&client) {
+            Ok(live) => live,
+            Err(reason) => return Err(Setback::Handshake { reason, client: Some(client) }),
+        };
+        let admitted = admit(&live, &self.means, &client, dialled, &bytes, identity).await;
         let Admitted { accepted, consumed, call, proof } = match admitted {
             Ok(admitted) => *admitted,
             Err((Refusal { reply, end }, identity)) => return Err(Setback::connect(end, identity, client, reply)),
@@ -253,7 +274,7 @@ impl Opening<'_> {
         self.recorder.connected(connection.version(), consumed);
         self.slot.settle();
         drop(self.half_open);
-        match self.live.upstream.dial(self.live.deadlines.dial, &call).await {
+        match live.upstream.dial(live.deadlines.dial, &call).await {
             Ok(dialled) => {
                 self.recorder.dialled(Arc::clone(&dialled.metrics));
                 let early = bytes.split_off(consumed.min(bytes.len()));

@@ -114,6 +114,9 @@ impl Relay {
     pub(super) async fn send_connect(&mut self, connect: &[u8]) -> Result<(), End> {
         poll_fn(|cx| {
             scratch::lend(|scratch| {
+                if let Err(end) = self.judge_if_due(cx, scratch) {
+                    return Poll::Ready(Err(end));
+                }
                 let now = Instant::now();
                 self.connection.dialled(now);
                 let sent = self.broker.transport.send(cx, connect, &mut scratch.io.out, now);
@@ -141,6 +144,15 @@ impl Relay {
     /// Has the connection judged by what is in force now, before anything else.
     pub(super) fn judge_again(&mut self) {
         self.is_due = true;
+    }
+
+    fn judge_if_due(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), End> {
+        if !std::mem::take(&mut self.is_due) {
+            return Ok(());
+        }
+        let judged = self.adopt(cx, scratch);
+        self.member.judged(judged.is_ok());
+        judged
     }
 
     /// Judges its certificate, then what else proves who it is, and then what it may do.
@@ -196,12 +208,8 @@ impl Relay {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<End> {
-        if std::mem::take(&mut self.is_due) {
-            let judged = self.adopt(cx, scratch);
-            self.member.judged(judged.is_ok());
-            if let Err(end) = judged {
-                return Poll::Ready(end);
-            }
+        if let Err(end) = self.judge_if_due(cx, scratch) {
+            return Poll::Ready(end);
         }
         loop {
             let now = Instant::now();

@@ -74,8 +74,9 @@ pub(super) struct Reloader {
 pub(super) struct Files {
     cache: Cache,
     seen: Look,
-    /// What they held at the last look, where that is something else.
-    changing: Option<Look>,
+    /// What the last look found, where that is something else: marks too, for what is written twice may be the same
+    /// both times and another thing between.
+    changing: Option<Cache>,
 }
 
 impl Files {
@@ -94,10 +95,10 @@ impl Files {
             self.changing = None;
             return Vec::new();
         }
-        if self.changing.as_ref() == Some(&now) {
+        if self.changing.as_ref() == Some(&self.cache) {
             return differing(&self.seen, &now);
         }
-        self.changing = Some(now);
+        self.changing = Some(self.cache.clone());
         Vec::new()
     }
 }

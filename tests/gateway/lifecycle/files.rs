@@ -46,7 +46,7 @@ fn a_half_written_file_is_not_read() {
     let mut press = connect(&gateway, V5_0, "press-1");
     // What stands there for a moment would be taken, and end the connection.
     let file = gateway.path("policy/policy.toml");
-    for round in 0..5 {
+    for round in 0..8 {
         fs::write(&file, policy("half", &["lamp"])).expect("half a file");
         std::thread::sleep(Duration::from_millis(150 + 40 * round));
         fs::write(&file, policy("whole", &["press"])).expect("the whole of it");

@@ -99,6 +99,7 @@ fn who_connects_while_it_changes_is_judged_by_the_new_one() {
         assert_eq!((frame[0], wire::body(&frame)[1]), (0x20, 0x87), "{frame:02x?}");
         client.expect_end();
     }
+    assert_eq!(broker.connections(), 1, "for who was not permitted when its CONNECT was there, nobody is dialled");
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn messages_flow_across_reloads_without_loss_or_change() {
         received.store(true, Ordering::Relaxed);
     });
     let reloads = gateway.metric("tidegate_reloads_total", &["outcome=\"applied\""]);
-    assert!(reloads >= 5.0, "{reloads} reloads meanwhile");
+    assert!(reloads >= 2.0, "{reloads} reloads meanwhile");
     is_alive(&mut subscriber);
 }
 
