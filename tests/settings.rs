@@ -100,6 +100,9 @@ broker = "plant"
 identity.sources = ["anonymous"]
 "#;
 
+/// Who the clients are, where a block does not say it.
+const ANYBODY: &str = "identity.sources = [\"anonymous\"]";
+
 /// What a block is a part of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
@@ -126,7 +129,10 @@ fn written(block: &str, folder: &Path) -> PathBuf {
         Shown::Policy if block.contains("version =") => (block.to_owned(), SMALLEST.to_owned()),
         Shown::Policy => (format!("version = \"1\"\n{block}"), SMALLEST.to_owned()),
         Shown::Settings | Shown::Cases if block.contains("policies =") => (PERMIT_ALL.to_owned(), block.to_owned()),
-        Shown::Settings => (PERMIT_ALL.to_owned(), format!("{SMALLEST}\n{block}")),
+        Shown::Settings => {
+            let smallest = if block.contains("identity") { SMALLEST.replace(ANYBODY, "") } else { SMALLEST.to_owned() };
+            (PERMIT_ALL.to_owned(), format!("{smallest}\n{block}"))
+        }
         Shown::Cases => (PERMIT_ALL.to_owned(), SMALLEST.to_owned()),
     };
     let named = settings.lines().find_map(|line| line.strip_prefix("policies =")).unwrap_or_default();

@@ -2,6 +2,8 @@
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
+use tidegate::credentials::answer::{self, Allowed, Answer, Format};
+use tidegate::credentials::is_name;
 use tidegate::credentials::password::{self, MAX_PROBLEMS, Passwords};
 use tidegate::credentials::token::{Algorithm, Keys, MAX_CLAIM_BYTES, MAX_CLAIMS, Token, Verifier};
 
@@ -71,6 +73,27 @@ pub(crate) fn tokens(data: &[u8]) {
             }
         }
     }
+}
+
+/// The first byte chooses the format and the next two the status. Only a clear yes lets in, with a name that can be one.
+pub(crate) fn answers(data: &[u8]) {
+    let Some(([kind, status @ ..], body)) = data.split_first_chunk::<3>() else { return };
+    let (status, format) = (u16::from_be_bytes(*status), if kind % 2 == 0 { Format::Json } else { Format::Form });
+    let Ok(Answer::Allow(Allowed { name, claims, .. })) = answer::read(format, status, body) else { return };
+    assert!(status == 200 || status == 204 && format == Format::Form);
+    let value = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let said = value.as_ref().map(|value| [&value["allow"], &value["Ok"], &value["result"]]);
+    let is_yes = said.is_some_and(|said| said.iter().any(|said| **said == true || **said == "allow" || **said == "ok"));
+    let word = std::str::from_utf8(body).unwrap_or("?").split_ascii_whitespace().next();
+    assert!(is_yes || format == Format::Form && matches!(word, None | Some("ok" | "OK" | "allow")));
+    assert!(name.is_none_or(|name| is_name(&name)));
+    let bytes: usize = claims.iter().map(|(name, value)| name.len() + value.len()).sum();
+    assert!(claims.len() <= MAX_CLAIMS && bytes <= MAX_CLAIM_BYTES);
+    let holds = |name: &str, text: &str| {
+        let value = value.as_ref().expect("claims are of JSON");
+        holds(&value["claims"], name, text) || holds(&value["client_attrs"], name, text)
+    };
+    assert!(claims.iter().all(|(name, text)| holds(name, text)));
 }
 
 /// What is taken of a token must be in it, and another implementation must take it too.

@@ -39,6 +39,7 @@ targets! {
     oracle_v311 => oracle::compare;
     passwords => credentials::passwords;
     token => credentials::tokens;
+    answer => credentials::answers;
     proxy => proxy::header;
     policy => policy::decide;
 }

@@ -274,7 +274,7 @@ settings! {
     pub struct Authentication {
         /// Checks at once.
         workers: usize = 2, count(1..=256);
-        /// Checks that may wait; one more is refused as if the broker were out of reach.
+        /// Checks that may wait, of which the clients of one address get half at most. One more is refused with 0x97 (3 before 5.0).
         max_queue: usize = 1024, count(1..=1_000_000);
         /// How long a client's authentication may take, waiting included.
         deadline: Duration = seconds(5), duration(MILLI..=HOUR);

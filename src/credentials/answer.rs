@@ -76,18 +76,31 @@ fn read_object(object: &Object) -> Result<Answer, AnswerError> {
     if !is_yes(object)? {
         return Ok(Answer::Deny);
     }
-    let given = |name: &str| object.get(name).filter(|value| !matches!(value, Json::Null));
-    let name = given("identity").map(|name| name.as_text().filter(|name| is_name(name)).ok_or(AnswerError::Body));
-    let claims = match given("claims") {
+    let name = given(object, "identity", "")?.map(|(_, value)| value.as_text().filter(|name| is_name(name)));
+    let name = name.map(|name| name.ok_or(AnswerError::Body)).transpose()?;
+    let claims = match given(object, "claims", "client_attrs")? {
         None => Claims::default(),
-        Some(Json::Object(claims)) => Claims::read(claims).map_err(|_| AnswerError::Body)?,
+        Some((_, Json::Object(claims))) => Claims::read(claims).map_err(|_| AnswerError::Body)?,
         Some(_) => return Err(AnswerError::Body),
     };
-    let expires = match given("expires") {
+    let expires = match given(object, "expires", "expire_at")? {
         None => None,
-        Some(_) => seconds(object, "expires").map_err(|_| AnswerError::Body)?,
+        Some((name, _)) => seconds(object, name).map_err(|_| AnswerError::Body)?,
     };
-    Ok(Answer::Allow(Allowed { name: name.transpose()?.map(Into::into), expires, claims: claims.into_pairs() }))
+    Ok(Answer::Allow(Allowed { name: name.map(Into::into), expires, claims: claims.into_pairs() }))
+}
+
+/// A member that is there and not null, under our name or the one that services for EMQX have for it; which of the two.
+fn given<'o>(
+    object: &'o Object,
+    ours: &'static str,
+    theirs: &'static str,
+) -> Result<Option<(&'static str, &'o Json)>, AnswerError> {
+    let find = |name| object.get(name).filter(|value| !matches!(value, Json::Null)).map(|value| (name, value));
+    match (find(ours), find(theirs)) {
+        (Some(_), Some(_)) => Err(AnswerError::Body),
+        (found, other) => Ok(found.or(other)),
+    }
 }
 
 /// By `allow`; without it by `Ok`, as services for Mosquitto's go-auth say it, or by `result`, as those for EMQX do.
@@ -110,7 +123,7 @@ fn read_form(body: &[u8]) -> Result<Answer, AnswerError> {
     let text = std::str::from_utf8(body).map_err(|_| AnswerError::Body)?.trim_ascii();
     match text.split_ascii_whitespace().next() {
         None | Some("ok" | "OK" | "allow") => Ok(Answer::Allow(Allowed::default())),
-        Some("deny") => Ok(Answer::Deny),
+        Some("deny" | "ignore") => Ok(Answer::Deny),
         Some(_) => Object::parse(text.as_bytes()).ok_or(AnswerError::Body).and_then(|object| read_object(&object)),
     }
 }
@@ -156,6 +169,8 @@ mod tests {
             (Json, 200, r#"{"allow": true, "result": "deny"}"#, "Body"),
             (Json, 200, r#"{"result": "allow"}"#, "yes - 0"),
             (Json, 200, r#"{"result": "ignore"}"#, "no"),
+            (Json, 200, r#"{"result": "allow", "expire_at": 9, "client_attrs": {"sn": "7"}}"#, "yes - 9 sn=7"),
+            (Json, 200, r#"{"allow": true, "expires": 9, "expire_at": 10}"#, "Body"),
             (Json, 200, r#"{"Ok": false, "Error": "bad"}"#, "no"),
             (Json, 200, "{}", "Body"),
             (Json, 200, "allow", "Body"),
