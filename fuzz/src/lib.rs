@@ -3,6 +3,7 @@
 
 pub mod connection;
 mod credentials;
+mod import;
 mod oracle;
 mod policy;
 mod proxy;
@@ -42,4 +43,5 @@ targets! {
     answer => credentials::answers;
     proxy => proxy::header;
     policy => policy::decide;
+    import => import::read;
 }

@@ -78,7 +78,8 @@ impl Asking<'_> {
         who.extend(self.realm.listeners.first().map(|listener| ("listener", listener.as_str())));
         let who: Vec<String> = who.iter().map(|(key, value)| format!("{key} = {}", quoted(value))).collect();
         text.push_str("\n[[case]]\n");
-        setting(text, "name", &quoted(&format!("{title} {what}")));
+        let at = self.realm.listeners.first().map(|listener| format!(" at `{listener}`")).unwrap_or_default();
+        setting(text, "name", &quoted(&format!("{title} {what}{at}")));
         setting(text, "as", &format!("{{ {} }}", who.join(", ")));
         let _ = writeln!(text, "{asked}");
         setting(text, "expect", if is_allowed { "\"allow\"" } else { "\"deny\"" });

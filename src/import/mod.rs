@@ -10,6 +10,7 @@ mod acl_file;
 mod cases;
 mod conf;
 mod dynsec;
+mod filter;
 mod json;
 mod names;
 mod of_acl_file;

@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::acl_file::{Access, AclFile, Entry};
+use super::filter::{Level, Said, publishable, said};
 use super::report::{Kind, Report};
-use super::sheet::{Line, List, Sheet, Strange, Subject, Who, first_level, publishable};
+use super::sheet::{Line, List, Sheet, Strange, Subject, Who};
 
 /// Lines that patterns may become by being written out for each user.
 const MAX_WRITTEN_OUT: usize = 20_000;
@@ -95,6 +96,7 @@ impl Making<'_> {
         };
         let list = List {
             id: "not-anonymous".to_owned(),
+            is_for_all: true,
             name: "what clients without a user name alone may do".to_owned(),
             publish: take(&given.publish),
             receive: take(&given.receive),
@@ -132,7 +134,8 @@ impl Making<'_> {
         let mut list = List { id: id.to_owned(), name: name.to_owned(), ..List::default() };
         for takes in [true, false] {
             for entry in entries.iter().filter(|entry| (entry.access == Access::Deny) == takes) {
-                if let Some(filter) = self.written(entry, entry.filter.clone()) {
+                let levels = entry.filter.split('/').map(Level::text).collect();
+                if let Some(filter) = self.written(entry, levels) {
                     push(&mut list, entry, &filter);
                 }
             }
@@ -188,7 +191,7 @@ impl Making<'_> {
 
     /// Patterns as they are for everybody.
     fn patterns<'e>(&mut self, id: &str, name: &str, entries: impl Iterator<Item = &'e Entry>) -> Option<usize> {
-        let mut list = List { id: id.to_owned(), name: name.to_owned(), ..List::default() };
+        let mut list = List { id: id.to_owned(), name: name.to_owned(), is_for_all: true, ..List::default() };
         for entry in entries {
             if let Some(filter) = self.pattern(entry) {
                 push(&mut list, entry, &filter);
@@ -199,22 +202,25 @@ impl Making<'_> {
 
     /// A pattern with variables for `%c` and `%u`, where those are whole levels.
     fn pattern(&mut self, entry: &Entry) -> Option<String> {
-        let filter = with_variables(&entry.filter, self.crowd.user(), "%u");
-        let filter = with_variables(&filter, CLIENT, "%c");
-        let is_whole = !filter.split('/').any(|level| !is_variable(level) && holds(level));
-        if is_whole {
-            return self.written(entry, filter);
+        let levels: Vec<Level> = entry.filter.split('/').map(|level| self.level(level)).collect();
+        let is_part = |level: &Level| !level.is_variable && holds(&level.text);
+        if !levels.iter().any(is_part) {
+            return self.written(entry, levels);
         }
         if self.can_write_out && can_be_written_out(&entry.filter) {
             return None;
         }
-        let levels = filter.split('/').map(|level| if !is_variable(level) && holds(level) { "+" } else { level });
-        let filter = levels.collect::<Vec<_>>().join("/");
-        let takes = entry.access == Access::Deny;
-        let instead = if takes { format!("all of `{filter}` is denied") } else { "it is not granted".to_owned() };
-        let text = format!("`{}`: a variable is a whole level or none; {instead}", entry.filter);
-        self.report.add(Kind::PartOfALevel, Some(&entry.place), text);
-        takes.then_some(filter)
+        let levels = levels.into_iter().map(|level| if is_part(&level) { Level::text("+") } else { level }).collect();
+        let (Said::Same(wider) | Said::Wider(wider)) = said(levels);
+        self.instead(entry, Kind::PartOfALevel, "a variable is a whole level or none", wider)
+    }
+
+    fn level(&self, text: &str) -> Level {
+        match text {
+            "%c" => Level::variable(CLIENT),
+            "%u" => Level::variable(self.crowd.user()),
+            text => Level::text(text),
+        }
     }
 
     /// The patterns that this user needs spelled out: the name is a part of a level, or more than one.
@@ -230,8 +236,11 @@ impl Making<'_> {
             if is_whole && is_plain {
                 continue;
             }
-            let filter = with_variables(&entry.filter, CLIENT, "%c").replace("%u", name);
-            if let Some(filter) = self.written(entry, filter) {
+            let spelled = |level: &str| match level {
+                "%c" => Level::variable(CLIENT),
+                level => Level::text(&level.replace("%u", name)),
+            };
+            if let Some(filter) = self.written(entry, entry.filter.split('/').map(spelled).collect()) {
                 push(&mut list, entry, &filter);
             }
         }
@@ -239,24 +248,24 @@ impl Making<'_> {
     }
 
     /// A filter as a policy can say it.
-    fn written(&mut self, entry: &Entry, filter: String) -> Option<String> {
-        if first_level(&filter) == "$share" {
-            let text = format!("`{filter}`: no message has such a topic");
+    fn written(&mut self, entry: &Entry, levels: Vec<Level>) -> Option<String> {
+        if levels.first().is_some_and(|level| level.text == "$share") {
+            let text = format!("`{}`: no message has such a topic", entry.filter);
             self.report.add(Kind::NoEffect, Some(&entry.place), text);
             return None;
         }
-        let user = self.crowd.user();
-        let is_text = |level: &str| level.contains("${") && level != CLIENT && level != user;
-        if !filter.split('/').any(is_text) {
-            return Some(filter);
+        match said(levels) {
+            Said::Same(filter) => Some(filter),
+            Said::Wider(filter) => self.instead(entry, Kind::Text, "can't be said in a policy", filter),
         }
-        let levels = filter.split('/').map(|level| if is_text(level) { "+" } else { level });
-        let wide = levels.collect::<Vec<_>>().join("/");
+    }
+
+    /// What becomes of a line that can't be kept: what it gives is not given, what it takes is taken with more.
+    fn instead(&mut self, entry: &Entry, kind: Kind, why: &str, wider: String) -> Option<String> {
         let takes = entry.access == Access::Deny;
-        let instead = if takes { format!("all of `{wide}` is denied") } else { "it is not granted".to_owned() };
-        let text = format!("`{filter}`: `${{` would be read as a variable; {instead}");
-        self.report.add(Kind::Text, Some(&entry.place), text);
-        takes.then_some(wide)
+        let instead = if takes { format!("all of `{wider}` is denied") } else { "it is not granted".to_owned() };
+        self.report.add(kind, Some(&entry.place), format!("`{}`: {why}; {instead}", entry.filter));
+        takes.then_some(wider)
     }
 
     /// Clients with names that Mosquitto lets have nothing of a pattern, and names that are more than one level.
@@ -302,16 +311,6 @@ fn can_be_written_out(filter: &str) -> bool {
 
 fn holds(level: &str) -> bool {
     level.contains("%c") || level.contains("%u")
-}
-
-fn is_variable(level: &str) -> bool {
-    level.starts_with("${") && level.ends_with('}')
-}
-
-/// The filter with `name` for the levels that are `variable`.
-fn with_variables(filter: &str, name: &str, variable: &str) -> String {
-    let levels = filter.split('/').map(|level| if level == variable { name } else { level });
-    levels.collect::<Vec<_>>().join("/")
 }
 
 fn push(list: &mut List, entry: &Entry, filter: &str) {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use super::acl_file;
 use super::conf::{Conf, Listener, Security, Set};
 use super::dynsec::{self, Dynsec};
+use super::filter::publishable;
 use super::password_file;
 use super::report::{Kind, Mistake, Place, Report};
 use super::rules::Realm;
 use super::settings::Proof;
-use super::sheet::{Line, List, Sheet, Subject, Who, publishable};
+use super::sheet::{Line, List, Sheet, Subject, Who};
 use super::{Files, of_acl_file, of_dynsec};
 
 /// Listeners that have the same files, and what comes of those.
@@ -208,6 +209,12 @@ impl<'r> Making<'r> {
     }
 
     fn of_dynsec(&mut self, found: &Dynsec, place: &Place) -> Sheet {
+        let text = "`#` and `+/#` are one here, as no Topic Name is empty; so are `/#` and `/+/#`";
+        self.report.add(Kind::Always, Some(place), text);
+        let defaults = &found.defaults;
+        if defaults.publish_send || defaults.publish_receive || defaults.subscribe {
+            self.tell_of_words(Some(place));
+        }
         let mut clients: BTreeSet<&String> = self.logins.keys().collect();
         if self.is_open() {
             clients.extend(found.clients.keys());
@@ -243,13 +250,20 @@ impl<'r> Making<'r> {
         Ok(of_acl_file::sheet(&acl, &crowd, self.report))
     }
 
+    fn tell_of_words(&mut self, place: Option<&Place>) {
+        let text = "topics that begin with `$` and a word that no file speaks of are not granted";
+        self.report.add(Kind::Always, place, text);
+    }
+
     /// No access control at all: everything is permitted, but for what Mosquitto keeps for itself.
     fn everything(&mut self) -> Sheet {
         let place = Place { file: "no acl_file".into(), line: None };
+        self.tell_of_words(None);
         let all = ["#", "$SYS/#"].map(str::to_owned);
         let publish = all.iter().filter_map(|filter| publishable(filter)).collect();
         let list = List {
             id: "everything".to_owned(),
+            is_for_all: true,
             name: "everything".to_owned(),
             publish: vec![Line::new(publish, true, &place)],
             receive: vec![Line::new(all.to_vec(), true, &place)],

@@ -1,10 +1,13 @@
 //! What an import has to tell: what has no equal, and what every import changes.
 
 use std::collections::HashSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+
+/// Places named in one remark; what is more is counted.
+const MAX_PLACES: usize = 8;
 
 /// A line of a file that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +39,23 @@ impl fmt::Display for Place {
             None => f.write_str(&self.file),
         }
     }
+}
+
+/// Places, as a remark names them: `FILE:3, 7`.
+pub(super) fn listed(places: &[Place]) -> String {
+    let mut text = String::new();
+    let mut file = None;
+    for place in places.iter().take(MAX_PLACES) {
+        let line = place.line.filter(|_| file == Some(&place.file));
+        let next = line.map_or_else(|| place.to_string(), |line| line.to_string());
+        text.push_str(if text.is_empty() { "" } else { ", " });
+        text.push_str(&next);
+        file = Some(&place.file);
+    }
+    if let Some(more) = places.len().checked_sub(MAX_PLACES).filter(|more| *more > 0) {
+        let _ = write!(text, " and {more} more");
+    }
+    text
 }
 
 /// Why a file can't be taken over: it can't be read, or Mosquitto itself would not start with it.

@@ -1,6 +1,6 @@
 //! The part of `gateway.toml` that goes with an imported policy, as a start.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::conf::Listener;
@@ -63,7 +63,8 @@ fn listener(text: &mut String, wanted: &Wanted<'_>, base: &Path) {
     let host = listener.host.as_deref();
     match host.map(str::parse::<IpAddr>) {
         Some(Ok(address)) => {
-            setting(text, "bind", &quoted(&std::net::SocketAddr::new(address, listener.port).to_string()))
+            let address = SocketAddr::new(address, listener.port);
+            setting(text, "bind", &quoted(&address.to_string()));
         }
         Some(Err(_)) | None => {
             if let Some(host) = host {

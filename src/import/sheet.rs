@@ -3,8 +3,6 @@
 //!
 //! Not here: how such lists become rules without an order (`rules`).
 
-use std::collections::BTreeSet;
-
 use super::report::Place;
 
 /// What is asked for.
@@ -47,6 +45,8 @@ pub(super) struct List {
     pub(super) name: String,
     /// What rules made of it begin with.
     pub(super) id: String,
+    /// Whether it is for whoever comes, and not for those alone who are known now.
+    pub(super) is_for_all: bool,
     pub(super) publish: Vec<Line>,
     pub(super) subscribe: Vec<Line>,
     pub(super) receive: Vec<Line>,
@@ -127,96 +127,4 @@ pub(super) struct Sheet {
     /// Whether subscriptions are judged at all; if not, only deliveries are.
     pub(super) judges_subscriptions: bool,
     pub(super) strange: Vec<Strange>,
-}
-
-impl Sheet {
-    /// The subjects that go through a list.
-    pub(super) fn holders(&self, list: usize) -> impl Iterator<Item = &Subject> {
-        self.subjects.iter().filter(move |subject| subject.lists.contains(&list))
-    }
-}
-
-/// First levels that begin with `$` and are spoken of: wildcards do not reach them, so they are written out.
-#[derive(Clone, Debug)]
-pub(super) struct Words(BTreeSet<String>);
-
-impl Words {
-    /// Those that brokers use, and those of these filters.
-    pub(super) fn of<'a>(filters: impl Iterator<Item = &'a str>) -> Self {
-        let spoken = filters.map(first_level).filter(|level| level.starts_with('$') && !level.starts_with("$share"));
-        let known = ["$SYS", "$CONTROL"].into_iter();
-        Self(spoken.chain(known).map(str::to_owned).collect())
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
-
-    /// A filter, and where it begins with a wildcard the same with each word in its place.
-    pub(super) fn written_out(&self, filter: &str) -> Vec<String> {
-        let mut all = vec![filter.to_owned()];
-        if filter == "#" {
-            all.extend(self.iter().map(|word| format!("{word}/#")));
-        } else if let Some(rest) = filter.strip_prefix('+') {
-            all.extend(self.iter().map(|word| format!("{word}{rest}")));
-        }
-        all
-    }
-}
-
-/// What stands before the first `/`.
-pub(super) fn first_level(filter: &str) -> &str {
-    filter.split('/').next().unwrap_or(filter)
-}
-
-/// What a broker of this kind lets anybody publish of `filter`: of `$SYS` the state of bridges alone, of `$share` nothing.
-pub(super) fn publishable(filter: &str) -> Option<String> {
-    const BRIDGES: &str = "$SYS/broker/connection/+/state";
-    let first = first_level(filter);
-    if first.starts_with("$share") {
-        None
-    } else if first.starts_with("$SYS") {
-        if crate::mqtt::topic::covers(filter, BRIDGES) {
-            Some(BRIDGES.to_owned())
-        } else {
-            crate::mqtt::topic::covers(BRIDGES, filter).then(|| filter.to_owned())
-        }
-    } else {
-        Some(filter.to_owned())
-    }
-}
-
-/// The filter with `+` in place of each variable: all that it can become.
-pub(super) fn widest(filter: &str) -> String {
-    let levels = filter.split('/').map(|level| if level.contains("${") { "+" } else { level });
-    levels.collect::<Vec<_>>().join("/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_written_out_where_a_wildcard_stands_for_them() {
-        let words = Words::of(["$x/y", "a/$z", "$share/g/a"].into_iter());
-        assert_eq!(words.written_out("#"), ["#", "$CONTROL/#", "$SYS/#", "$x/#"]);
-        assert_eq!(words.written_out("+/a"), ["+/a", "$CONTROL/a", "$SYS/a", "$x/a"]);
-        assert_eq!(words.written_out("a/#"), ["a/#"]);
-    }
-
-    #[test]
-    fn only_the_state_of_bridges_may_be_published_below_sys() {
-        for (filter, expected) in [
-            ("a/#", Some("a/#")),
-            ("$SYS/#", Some("$SYS/broker/connection/+/state")),
-            ("$SYS/broker/connection/x/state", Some("$SYS/broker/connection/x/state")),
-            ("$SYS/broker/load", None),
-            ("$SYSTEM/#", None),
-            ("$share/g/a", None),
-            ("$x/#", Some("$x/#")),
-        ] {
-            assert_eq!(publishable(filter).as_deref(), expected, "{filter}");
-        }
-        assert_eq!(widest("a/${client_id}/#"), "a/+/#");
-    }
 }

@@ -10,11 +10,10 @@
 
 mod far;
 mod faults;
-mod identity;
+mod import;
 mod lifecycle;
 mod refusals;
 mod transparency;
-mod tutorial;
 
 #[path = "../support/mod.rs"]
 mod support;
