@@ -3,11 +3,12 @@
 //! One task turns both directions of a connection. A side is not read while the other has bytes waiting for it, so a
 //! peer that stops reading stops being read from. Everything that is decided is decided in [`crate::enforce`].
 
+mod standing;
+
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep};
@@ -18,17 +19,14 @@ use super::census::Member;
 use super::connection::GOODBYE;
 use super::record::Recorder;
 use super::scratch::{self, IoScratch, Scratch};
-use super::shared::{Live, at, unix_now};
+use super::shared::unix_now;
 use super::transport::{Input, Transport, TransportError};
 use super::upstream::Dialled;
+use crate::enforce::Connection;
 use crate::enforce::end::{Cause, End};
 use crate::enforce::output::Segment;
-use crate::enforce::{Connection, Text};
 use crate::metrics::Open;
 use crate::mqtt::Direction;
-use crate::policy::Reason;
-use crate::tls::failure::HandshakeFailure;
-use crate::tls::session::Session;
 
 /// Answers that may wait for a peer that sends without reading; then it is not read either.
 const MAX_WAITING_ANSWERS: usize = 16 * 1024;
@@ -134,65 +132,6 @@ impl Relay {
     /// Ends the connection once it is quiet, at `deadline` at the latest.
     pub(super) fn drain(&mut self, deadline: Instant) {
         self.drain_until = Some(deadline);
-    }
-
-    /// Has the connection judged by what is in force now, if that is not what it lives by.
-    pub(super) fn catch_up(&mut self) {
-        self.is_due |= !Arc::ptr_eq(&self.recorder.port().live.load(), self.recorder.live());
-    }
-
-    /// Has the connection judged by what is in force now, before anything else.
-    pub(super) fn judge_again(&mut self) {
-        self.is_due = true;
-    }
-
-    fn judge_if_due(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), End> {
-        if !std::mem::take(&mut self.is_due) {
-            return Ok(());
-        }
-        let judged = self.adopt(cx, scratch);
-        self.member.judged(judged.is_ok());
-        judged
-    }
-
-    /// Judges its certificate, then what else proves who it is, and then what it may do.
-    fn adopt(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), End> {
-        let live = self.recorder.port().live.load_full();
-        let refused = self.certificate_refused(&live);
-        self.recorder.adopt(Arc::clone(&live));
-        if let Some((cause, why)) = refused {
-            return Err(End { rule: Some(Text::new(why)), ..self.close(cause, cx, scratch) });
-        }
-        if !live.authenticator.still_holds(&self.proof, self.connection.identity()) {
-            return Err(self.close(Cause::CredentialsRevoked, cx, scratch));
-        }
-        scratch.output.clear();
-        let ends = self.certificate_end(&live);
-        let judged = self.connection.adopt(at(unix_now(), ends), &live.terms, &mut scratch.output);
-        self.answer_client(cx, scratch);
-        judged
-    }
-
-    /// In seconds since 1970.
-    fn certificate_end(&self, live: &Live) -> Option<i64> {
-        let chain = self.client.transport.tls().and_then(Session::peer_certificates);
-        live.tls.as_ref()?.guard.end(chain).map(|end| end.0)
-    }
-
-    /// Why the client's certificate, or that there is none, is not good any more.
-    fn certificate_refused(&self, live: &Live) -> Option<(Cause, &'static str)> {
-        let guard = &live.tls.as_ref()?.guard;
-        let before = self.recorder.live().tls.as_ref().map(|tls| &*tls.guard);
-        let chain = self.client.transport.tls().and_then(Session::peer_certificates);
-        let failure = guard.judge_again(before, chain, SystemTime::now()).err()?;
-        let cause = if failure == HandshakeFailure::Expired {
-            Cause::Expired
-        } else if failure == HandshakeFailure::NoCertificate {
-            Cause::Refused(Reason::Unidentified)
-        } else {
-            Cause::CertificateRevoked
-        };
-        Some((cause, failure.label()))
     }
 
     /// Takes it apart, to close both sides.

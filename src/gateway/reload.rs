@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Notify, watch};
-use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
 
 use super::admin::Health;
 use super::admission::Process;
@@ -33,6 +33,9 @@ const LOOK: Duration = Duration::from_secs(10);
 /// How often files that were refused are tried again, though nothing that was known of them has changed: what was missing
 /// may be there.
 const RETRY: Duration = Duration::from_secs(30);
+
+/// How long reading or looking at files may take before what else is due goes on.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the verdicts on live connections are awaited before they are reported.
 const VERDICTS: Duration = Duration::from_secs(10);
@@ -77,6 +80,8 @@ pub(super) struct Files {
     /// What the last look found, where that is something else: marks too, for what is written twice may be the same
     /// both times and another thing between.
     changing: Option<Cache>,
+    /// A look that takes long, as on a share that hangs.
+    looking: Option<JoinHandle<(Look, Cache)>>,
 }
 
 impl Files {
@@ -87,11 +92,19 @@ impl Files {
     /// The paths that have changed, once they have rested from one look to the next.
     async fn changed(&mut self) -> Vec<PathBuf> {
         let paths: Vec<PathBuf> = self.seen.keys().cloned().collect();
-        let mut cache = std::mem::take(&mut self.cache);
-        let looked = spawn_blocking(move || (cache.look(&paths, SystemTime::now()), cache)).await;
+        let cache = &mut self.cache;
+        let looking = self.looking.get_or_insert_with(|| {
+            let mut cache = std::mem::take(cache);
+            spawn_blocking(move || (cache.look(&paths, SystemTime::now()), cache))
+        });
+        let Ok(looked) = timeout(PATIENCE, looking).await else {
+            tracing::warn!("looking at the files takes long; changes are not noticed meanwhile");
+            return Vec::new();
+        };
+        self.looking = None;
         let Ok((now, cache)) = looked else { return Vec::new() };
         self.cache = cache;
-        if now == self.seen {
+        if now.keys().ne(self.seen.keys()) || now == self.seen {
             self.changing = None;
             return Vec::new();
         }
@@ -138,12 +151,12 @@ impl Reloader {
         let path = self.settings.source.path.clone();
         let paths: Vec<PathBuf> = self.settings.watched().into_iter().map(Into::into).collect();
         let mut cache = std::mem::take(&mut self.files.cache);
-        let read = spawn_blocking(move || (load::read(&path, paths, &mut cache), cache)).await;
-        let Ok((Read { outcome, look }, cache)) = read else {
-            tracing::error!("reading the settings anew failed; what is in force stays");
+        let reading = spawn_blocking(move || (load::read(&path, paths, &mut cache), cache));
+        let Ok(Ok((Read { outcome, look }, cache))) = timeout(PATIENCE, reading).await else {
+            tracing::error!("reading the settings anew takes too long or failed; what is in force stays");
             return;
         };
-        self.files = Files { cache, seen: look, changing: None };
+        self.files = Files { cache, seen: look, ..Files::default() };
         match outcome {
             Err(problems) => self.refuse(by, &problems).await,
             Ok((settings, prepared)) => {
