@@ -18,7 +18,7 @@ fn read(file: &str) -> String {
 /// README, the pages of docs/, and the other pages of the root: path from the root and text.
 fn pages() -> Vec<(String, String)> {
     let mut names = Vec::new();
-    for folder in ["", "docs"] {
+    for folder in ["", "docs", "docs/howto"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if name.ends_with(".md") {

@@ -146,8 +146,12 @@ fn tell(outcome: &Outcome) {
     let held = outcome.cases - outcome.failed.len();
     let words = match (outcome.problems.is_empty(), outcome.failed.len()) {
         (false, _) => "can't be tested".to_owned(),
-        (true, 0) => format!("{held} cases hold"),
-        (true, failed) => format!("{held} cases hold, {failed} do not"),
+        (true, 0) => format!("{} held", counted(held)),
+        (true, failed) => format!("{} held, {failed} not", counted(held)),
     };
     answer(format_args!("{}: {words}", outcome.folder));
+}
+
+fn counted(cases: usize) -> String {
+    if cases == 1 { "1 case".to_owned() } else { format!("{cases} cases") }
 }

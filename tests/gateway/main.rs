@@ -10,10 +10,12 @@
 
 mod far;
 mod faults;
+mod identity;
 mod import;
 mod lifecycle;
 mod refusals;
 mod transparency;
+mod tutorial;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -50,6 +50,8 @@ pub(crate) struct Setup {
     broker_tls: String,
     files: Vec<(&'static str, String)>,
     policy: Option<String>,
+    doors: Option<&'static [Door]>,
+    clients: &'static str,
     max_descriptors: Option<u32>,
 }
 
@@ -70,6 +72,8 @@ impl Setup {
             broker_tls,
             files: Vec::new(),
             policy: None,
+            doors: None,
+            clients: "required",
             max_descriptors: None,
         }
     }
@@ -136,6 +140,18 @@ impl Setup {
         self
     }
 
+    /// These listeners alone.
+    pub(crate) fn only(mut self, doors: &'static [Door]) -> Self {
+        self.doors = Some(doors);
+        self
+    }
+
+    /// What `tls.clients` says.
+    pub(crate) fn tls_clients(mut self, clients: &'static str) -> Self {
+        self.clients = clients;
+        self
+    }
+
     pub(crate) fn max_descriptors(mut self, count: u32) -> Self {
         self.max_descriptors = Some(count);
         self
@@ -173,7 +189,10 @@ impl Gateway {
         let admin = SocketAddr::from(([127, 0, 0, 1], ports::free_port()));
         let doors: Vec<(Door, SocketAddr)> = DOORS
             .iter()
-            .filter(|(door, _)| *door != Door::Ipv6 || setup.ipv6)
+            .filter(|(door, _)| match setup.doors {
+                Some(doors) => doors.contains(door),
+                None => *door != Door::Ipv6 || setup.ipv6,
+            })
             .map(|(door, _)| {
                 let host = if *door == Door::Ipv6 { "[::1]" } else { "127.0.0.1" };
                 (*door, format!("{host}:{}", ports::free_port()).parse().expect("an address"))
@@ -359,7 +378,7 @@ fn text(setup: &Setup, doors: &[(Door, SocketAddr)], admin: SocketAddr) -> Strin
         );
         if matches!(door, Door::Tls | Door::WebSocketTls) {
             text.push_str("tls.certificate = \"pki/server.pem\"\ntls.key = \"pki/server.key\"\n");
-            text.push_str("tls.clients = \"required\"\ntls.client_ca = \"pki/ca.pem\"\n");
+            let _ = writeln!(text, "tls.clients = {:?}\ntls.client_ca = \"pki/ca.pem\"", setup.clients);
             if setup.revoked {
                 text.push_str("tls.crl = [\"pki/revoked.crl\"]\n");
             }

@@ -110,8 +110,7 @@ impl HttpSource {
         means: &Means<'_>,
     ) -> Result<Answer, ServiceOutcome> {
         let begun = Instant::now();
-        let deadline = client.deadline.min(begun + self.timeout);
-        let answered = self.answer(question, deadline).await;
+        let answered = self.answer(question, client.deadline).await;
         let outcome = match &answered {
             Ok(Answer::Allow(_)) => ServiceOutcome::Allow,
             Ok(Answer::Deny) => ServiceOutcome::Deny,
@@ -133,9 +132,11 @@ impl HttpSource {
 
     async fn answer(&self, question: Zeroizing<Vec<u8>>, deadline: Instant) -> Result<Answer, ServiceOutcome> {
         let attempt = self.breaker.attempt(Instant::now()).ok_or(ServiceOutcome::Paused)?;
-        let Ok(Ok(_place)) = timeout_at(deadline.into(), self.open.acquire()).await else {
+        let until = deadline.min(Instant::now() + self.timeout);
+        let Ok(Ok(_place)) = timeout_at(until.into(), self.open.acquire()).await else {
             return Err(ServiceOutcome::Busy);
         };
+        let deadline = deadline.min(Instant::now() + self.timeout);
         let called = timeout_at(deadline.into(), self.call.post(Bytes::from_owner(question), deadline)).await;
         let answered = called.unwrap_or(Err(ServiceOutcome::Timeout)).and_then(|(status, body)| {
             answer::read(self.format, status, &body).map_err(|error| match error {

@@ -56,8 +56,8 @@ impl Proven {
 /// One identity source.
 pub(super) enum Source {
     Certificate(CertificateName),
-    Password(PasswordSource),
-    Token(TokenSource),
+    Password(Box<PasswordSource>),
+    Token(Box<TokenSource>),
     Address(AddressSettings),
     Http(Box<HttpSource>),
     Anonymous,
@@ -76,9 +76,9 @@ impl Source {
         match settings {
             IdentitySource::Certificate(name) => Ok(Self::Certificate(name.clone())),
             IdentitySource::Password(files) => {
-                PasswordSource::build(files, authentication, warnings).map(Self::Password)
+                PasswordSource::build(files, authentication, warnings).map(Box::new).map(Self::Password)
             }
-            IdentitySource::Token(settings) => TokenSource::build(settings, warnings).map(Self::Token),
+            IdentitySource::Token(settings) => TokenSource::build(settings, warnings).map(Box::new).map(Self::Token),
             IdentitySource::Address(settings) => Ok(Self::Address(settings.clone())),
             IdentitySource::Anonymous => Ok(Self::Anonymous),
             IdentitySource::Http(settings) => HttpSource::build(settings, warnings).map(Box::new).map(Self::Http),
