@@ -196,8 +196,10 @@ impl<'s, F: FnMut(u32) -> u32> Search<'s, F> {
         self.cover(0, 0);
     }
 
-    /// Finds the rules with a filter that matches some of what is asked for.
+    /// Finds the rules with a filter that matches some of what is asked for. Denials are asked so, and only they: a
+    /// variable stands for something, whatever the connection has.
     pub(super) fn overlapping(mut self) {
+        self.void = Void::Anything;
         self.overlap(0, 0);
     }
 
@@ -226,10 +228,8 @@ impl<'s, F: FnMut(u32) -> u32> Search<'s, F> {
                 self.overlap(next, depth + 1);
             }
         }
-        for &(variable, next) in node.variables.of(&self.trie.variables) {
-            if self.void == Void::Anything || self.values.at(variable, depth).is_some() {
-                self.overlap(next, depth + 1);
-            }
+        for &(_, next) in node.variables.of(&self.trie.variables) {
+            self.overlap(next, depth + 1);
         }
         if let Some(next) = node.one {
             self.overlap(next, depth + 1);
@@ -261,14 +261,9 @@ impl<'s, F: FnMut(u32) -> u32> Search<'s, F> {
         let Some(node) = self.node(at) else { return };
         self.tell(node.rest);
         self.tell(node.here);
-        for &(_, next) in node.symbols.of(&self.trie.symbols) {
+        let (symbols, variables) = (node.symbols.of(&self.trie.symbols), node.variables.of(&self.trie.variables));
+        for &(_, next) in symbols.iter().chain(variables) {
             self.all(next);
-        }
-        for &(variable, next) in node.variables.of(&self.trie.variables) {
-            // No first level: a filter `#` has become `+/#`.
-            if self.void == Void::Anything || self.values.at(variable, 1).is_some() {
-                self.all(next);
-            }
         }
         if let Some(next) = node.one {
             self.all(next);
