@@ -58,7 +58,10 @@ pub(super) const FIELDS: [(&str, &str); 37] = [
         "statement",
         "The clause of the standard that was broken; `limit` where a limit of `[limits]` was, alone or before a clause.",
     ),
-    ("rule", "Id of the rule or limit that decided."),
+    (
+        "rule",
+        "Id of the rule or limit that decided; those that begin with `identity` are explained in howto/identity.md.",
+    ),
     ("policy", "Version of the policy in force."),
     ("policy_before", "Version of the policy in force before a reload."),
     ("by", "What asked for the reload: `signal` (SIGHUP), or `change` of a file."),
