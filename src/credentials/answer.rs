@@ -50,7 +50,10 @@ impl fmt::Debug for Allowed {
 /// Why an answer is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    /// A status that says neither yes nor no.
+    /// A status by which a proxy says that the service is out of reach, or the service that it is down.
+    #[error("the service is down")]
+    Down,
+    /// A status that says neither yes nor no. What a client shows may bring it about: 400, 413, 500.
     #[error("the service answered with a status that says neither yes nor no")]
     Status,
     /// A body that says neither yes nor no, or a yes that names nobody.
@@ -67,6 +70,7 @@ pub fn read(format: Format, status: u16, body: &[u8]) -> Result<Answer, AnswerEr
         (Format::Json, 200) => Object::parse(body).ok_or(AnswerError::Body).and_then(|object| read_object(&object)),
         (Format::Form, 200 | 204) => read_form(body),
         (Format::Json, 401 | 403) | (Format::Form, 400 | 401 | 403) => Ok(Answer::Deny),
+        (Format::Json | Format::Form, 502..=504) => Err(AnswerError::Down),
         (Format::Json | Format::Form, _) => Err(AnswerError::Status),
     }
 }
@@ -195,6 +199,10 @@ mod tests {
             (Form, 403, "", "no"),
             (Form, 404, "", "Status"),
             (Form, 500, "", "Status"),
+            (Form, 503, "ok", "Down"),
+            (Json, 501, "", "Status"),
+            (Json, 502, "", "Down"),
+            (Json, 504, r#"{"allow": true}"#, "Down"),
         ] {
             assert_eq!(said(format, status, body), expected, "{format:?} {status} {body}");
         }

@@ -431,6 +431,8 @@ pub enum ServiceOutcome {
     Tls,
     /// What it sent is no HTTP, or too much of it.
     Http,
+    /// It is down, by its own word or that of a proxy in front.
+    Down,
     /// Its status says neither yes nor no.
     Status,
     /// Its answer says neither yes nor no.
@@ -438,8 +440,8 @@ pub enum ServiceOutcome {
 }
 
 impl ServiceOutcome {
-    pub(super) const LABELS: [&'static str; 10] =
-        ["allow", "deny", "paused", "busy", "timeout", "connect", "tls", "http", "status", "answer"];
+    pub(super) const LABELS: [&'static str; 11] =
+        ["allow", "deny", "paused", "busy", "timeout", "connect", "tls", "http", "down", "status", "answer"];
 
     /// The `outcome` label.
     pub fn label(self) -> &'static str {
@@ -452,6 +454,7 @@ impl ServiceOutcome {
             Self::Connect => "connect",
             Self::Tls => "tls",
             Self::Http => "http",
+            Self::Down => "down",
             Self::Status => "status",
             Self::Answer => "answer",
         }

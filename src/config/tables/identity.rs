@@ -138,7 +138,8 @@ settings! {
         max_failures: u32 = 5, count(1..=1000);
         /// How long it is left alone then.
         pause: Duration = seconds(10), duration(seconds(1)..=seconds(3600));
-        /// What becomes of a client when the service can't be asked: `deny` refuses it, `allow` takes it at its word.
+        /// What becomes of a client when the service can't be asked (no connection, no HTTP, too late, 502 to 504, or `pause`):
+        /// `deny` refuses it, `allow` takes it at its word. What else it answers that is neither yes nor no always refuses.
         on_error: Option<Located<OnError>> = Some(Located { value: OnError::Deny, span: 0..0 }), optional(word());
     }
 }

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use hyper::body::Bytes;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
-use zeroize::Zeroizing;
 
 use super::files::FileProblem;
 use super::remembered::{Digest, Remembered};
@@ -86,31 +85,24 @@ impl HttpSource {
         if !Self::would_decide(client.identity) && client.connect.password.is_none() {
             return Found::Nothing;
         }
-        let question = question::write(self.format, client, self.send_password);
-        let digest = self.remembered.digest(&[&question]);
+        let digest = self.remembered.digest(&[&question::write(self.format, client, self.send_password)]);
         let known = self.remembered.recall(&digest, Instant::now());
         means.metrics.remembered(CacheOf::Http, known.is_some());
         let answer = match known {
             Some(answer) => Ok(answer),
-            None => self.ask(question, digest, client, means).await,
+            None => self.ask(digest, client, means).await,
         };
         Found::Decided(match answer {
-            Ok(Answer::Allow(allowed)) => self.allowed(allowed, client.identity),
+            Ok(Answer::Allow(allowed)) => self.allowed(allowed, client),
             Ok(Answer::Deny) => Err(DENIED),
             Err(failure) => self.failed(failure, client.identity),
         })
     }
 
     /// Asks, and remembers the answer.
-    async fn ask(
-        &self,
-        question: Zeroizing<Vec<u8>>,
-        digest: Digest,
-        client: &Client<'_>,
-        means: &Means<'_>,
-    ) -> Result<Answer, ServiceOutcome> {
+    async fn ask(&self, digest: Digest, client: &Client<'_>, means: &Means<'_>) -> Result<Answer, ServiceOutcome> {
         let begun = Instant::now();
-        let answered = self.answer(question, client.deadline).await;
+        let answered = self.answer(client).await;
         let outcome = match &answered {
             Ok(Answer::Allow(_)) => ServiceOutcome::Allow,
             Ok(Answer::Deny) => ServiceOutcome::Deny,
@@ -130,23 +122,33 @@ impl HttpSource {
         answered
     }
 
-    async fn answer(&self, question: Zeroizing<Vec<u8>>, deadline: Instant) -> Result<Answer, ServiceOutcome> {
-        let attempt = self.breaker.attempt(Instant::now()).ok_or(ServiceOutcome::Paused)?;
-        let until = deadline.min(Instant::now() + self.timeout);
+    async fn answer(&self, client: &Client<'_>) -> Result<Answer, ServiceOutcome> {
+        let begun = Instant::now();
+        let attempt = self.breaker.attempt(begun).ok_or(ServiceOutcome::Paused)?;
+        let until = client.deadline.min(begun + self.timeout);
         let Ok(Ok(_place)) = timeout_at(until.into(), self.open.acquire()).await else {
             return Err(ServiceOutcome::Busy);
         };
-        let deadline = deadline.min(Instant::now() + self.timeout);
+        // Not before it is its turn: a question is up to six times as long as its CONNECT.
+        let question = question::write(self.format, client, self.send_password);
+        let now = Instant::now();
+        let deadline = client.deadline.min(now + self.timeout);
+        // A service that had little time, as others were asked about before, is not to blame.
+        let had_time = deadline.saturating_duration_since(now) * 2 >= until.saturating_duration_since(begun);
+        let late = if had_time { ServiceOutcome::Timeout } else { ServiceOutcome::Busy };
         let called = timeout_at(deadline.into(), self.call.post(Bytes::from_owner(question), deadline)).await;
-        let answered = called.unwrap_or(Err(ServiceOutcome::Timeout)).and_then(|(status, body)| {
+        let answered = called.unwrap_or(Err(late)).and_then(|(status, body)| {
             answer::read(self.format, status, &body).map_err(|error| match error {
+                AnswerError::Down => ServiceOutcome::Down,
                 AnswerError::Status => ServiceOutcome::Status,
                 AnswerError::Body => ServiceOutcome::Answer,
             })
         });
+        // A service that answers is there, whatever it says: no client can shut it for the others by what it shows.
         match &answered {
-            Ok(_) => attempt.succeeded(),
-            Err(_) => attempt.failed(Instant::now()),
+            Err(ServiceOutcome::Busy) => {}
+            Err(failure) if is_out_of_reach(*failure) => attempt.failed(Instant::now()),
+            Ok(_) | Err(_) => attempt.succeeded(),
         }
         answered
     }
@@ -168,23 +170,33 @@ impl HttpSource {
     }
 
     /// Who it is by its answer; where that names nobody, who it was asked about.
-    fn allowed(&self, allowed: Allowed, identity: &Identity) -> Result<Proven, Unproven> {
+    fn allowed(&self, allowed: Allowed, client: &Client<'_>) -> Result<Proven, Unproven> {
         let Allowed { name, expires, claims } = allowed;
         if expires.is_some_and(|expires| expires <= unix_now()) {
             return Err(EXPIRED);
         }
-        let asked = || identity.username.as_deref().or(identity.common_name()).filter(|name| is_name(name));
-        match name.or_else(|| asked().map(Into::into)) {
+        match name.or_else(|| self.asked_about(client).filter(|name| is_name(name)).map(Into::into)) {
             Some(name) => Ok(Proven { claims, ends: expires, ..self.proven(name) }),
             None => Err(unavailable(ServiceOutcome::Answer)),
         }
     }
 
+    /// The user with that password. A user name that the service was told no password of is a claim, and does not stand
+    /// against a certificate.
+    fn asked_about<'c>(&self, client: &Client<'c>) -> Option<&'c str> {
+        let username = client.identity.username.as_deref();
+        let has_password = self.send_password && client.connect.password.is_some();
+        if client.identity.certificate.is_some() && !(has_password && username.is_some()) {
+            return client.identity.common_name();
+        }
+        username
+    }
+
     fn failed(&self, failure: ServiceOutcome, identity: &Identity) -> Result<Proven, Unproven> {
         let word = identity.username.as_deref().filter(|name| is_name(name));
         match (self.on_error, word) {
-            (OnError::Allow, Some(name)) => Ok(self.proven(name.into())),
-            (OnError::Allow, None) | (OnError::Deny, _) => Err(unavailable(failure)),
+            (OnError::Allow, Some(name)) if is_out_of_reach(failure) => Ok(self.proven(name.into())),
+            (OnError::Allow | OnError::Deny, _) => Err(unavailable(failure)),
         }
     }
 
@@ -197,6 +209,24 @@ fn time_left(expires: i64) -> Duration {
     Duration::from_secs(u64::try_from(expires.saturating_sub(unix_now())).unwrap_or(0))
 }
 
+/// Whether the service can't be asked at all. Not so where what the client shows, or how many clients there are, may have
+/// brought it about.
+const fn is_out_of_reach(failure: ServiceOutcome) -> bool {
+    match failure {
+        ServiceOutcome::Paused
+        | ServiceOutcome::Timeout
+        | ServiceOutcome::Connect
+        | ServiceOutcome::Tls
+        | ServiceOutcome::Http
+        | ServiceOutcome::Down => true,
+        ServiceOutcome::Allow
+        | ServiceOutcome::Deny
+        | ServiceOutcome::Busy
+        | ServiceOutcome::Status
+        | ServiceOutcome::Answer => false,
+    }
+}
+
 fn unavailable(failure: ServiceOutcome) -> Unproven {
     let rule = match failure {
         ServiceOutcome::Paused => "identity.http.paused",
@@ -205,6 +235,7 @@ fn unavailable(failure: ServiceOutcome) -> Unproven {
         ServiceOutcome::Connect => "identity.http.connect",
         ServiceOutcome::Tls => "identity.http.tls",
         ServiceOutcome::Http => "identity.http.http",
+        ServiceOutcome::Down => "identity.http.down",
         ServiceOutcome::Status => "identity.http.status",
         ServiceOutcome::Answer | ServiceOutcome::Allow | ServiceOutcome::Deny => "identity.http.answer",
     };

@@ -129,7 +129,7 @@ fn a_connection_that_the_service_closed_meanwhile_costs_nobody_an_answer() {
 
 #[test]
 fn a_service_that_fails_is_left_alone_and_then_asked_by_one() {
-    let (broker, service) = (RecordingBroker::polite(), Service::start(Manner::Answers(500, String::new())));
+    let (broker, service) = (RecordingBroker::polite(), Service::start(Manner::Answers(503, String::new())));
     let gateway = setup(&broker, &service, "identity.http.max_failures = 3\nidentity.http.pause = \"1s\"").start();
     let mut number = 0;
     let mut ask = || {
@@ -138,14 +138,14 @@ fn a_service_that_fails_is_left_alone_and_then_asked_by_one() {
     };
     let paused = || gateway.metric("tidegate_authentication_service_paused", &[]);
     for _ in 0..3 {
-        assert_eq!(ask().as_deref(), Some("identity.http.status"));
+        assert_eq!(ask().as_deref(), Some("identity.http.down"));
     }
     for _ in 0..5 {
         assert_eq!(ask().as_deref(), Some("identity.http.paused"));
     }
     assert_eq!((service.questions().len(), paused()), (3, 1.0));
     std::thread::sleep(Duration::from_millis(1100));
-    assert_eq!(ask().as_deref(), Some("identity.http.status"));
+    assert_eq!(ask().as_deref(), Some("identity.http.down"));
     assert_eq!(ask().as_deref(), Some("identity.http.paused"), "it failed again");
     std::thread::sleep(Duration::from_millis(1100));
     service.now(yes("{\"allow\": true}"));
@@ -158,11 +158,65 @@ fn a_service_that_fails_is_left_alone_and_then_asked_by_one() {
 
 #[test]
 fn who_can_not_be_asked_about_is_taken_at_its_word_only_where_that_is_written() {
-    let (broker, service) = (RecordingBroker::polite(), Service::start(Manner::Answers(500, String::new())));
-    let gateway = setup(&broker, &service, "identity.http.on_error = \"allow\"").start();
-    assert_eq!(ask(&gateway, V3_1_1, "a", "p"), Outcome::known("operator", "http"));
+    let (broker, service) = (RecordingBroker::polite(), Service::start(Manner::Answers(503, String::new())));
+    let lines = "identity.http.on_error = \"allow\"\nidentity.http.max_failures = 1000";
+    let gateway = setup(&broker, &service, lines).start();
+    for (client_id, manner) in [
+        ("down", Manner::Answers(503, String::new())),
+        ("no gateway", Manner::Answers(502, String::new())),
+        ("closes", Manner::Closes),
+    ] {
+        service.now(manner);
+        assert_eq!(ask(&gateway, V3_1_1, client_id, "p"), Outcome::known("operator", "http"), "{client_id}");
+    }
     service.now(yes("{\"allow\": false}"));
     assert_eq!(ask(&gateway, V3_1_1, "b", "p"), refused(BAD_CREDENTIALS, "identity.http"));
+}
+
+/// What a client can bring about by what it shows: a password too long, or one that the service does not expect.
+fn answers_to_a_crafted_question() -> [(&'static str, Manner, &'static str); 6] {
+    let status = |status| Manner::Answers(status, "{\"allow\": true}".to_owned());
+    [
+        ("malformed", status(400), "identity.http.status"),
+        ("too large", status(413), "identity.http.status"),
+        ("too many", status(429), "identity.http.status"),
+        ("thrown", status(500), "identity.http.status"),
+        ("log in", status(302), "identity.http.status"),
+        ("dialect", yes("{\"result\": \"denied\"}"), "identity.http.answer"),
+    ]
+}
+
+#[test]
+fn a_question_that_a_service_can_not_take_is_no_way_in_and_pauses_it_for_nobody() {
+    let (broker, service) = (RecordingBroker::polite(), Service::start(yes("{}")));
+    let lines = "identity.http.on_error = \"allow\"\nidentity.http.max_failures = 2\nidentity.http.pause = \"1h\"";
+    let gateway = setup(&broker, &service, lines).start();
+    for (client_id, manner, rule) in answers_to_a_crafted_question() {
+        service.now(manner);
+        assert_eq!(ask(&gateway, V3_1_1, client_id, "p"), refused(UNAVAILABLE, rule), "{client_id}");
+    }
+    service.now(yes("{\"allow\": true}"));
+    assert_eq!(ask(&gateway, V3_1_1, "b", "p"), Outcome::known("operator", "http"));
+    assert_eq!(gateway.metric("tidegate_authentication_service_paused", &[]), 0.0);
+    assert_eq!(service.questions().len(), 7);
+}
+
+#[test]
+fn a_user_name_without_its_password_names_nobody_who_shows_a_certificate() {
+    let broker = RecordingBroker::polite();
+    let service = Service::start(yes("{\"allow\": true}"));
+    for (send_password, password, expected) in
+        [(true, None, "device-7"), (true, Some("p"), "operator"), (false, Some("p"), "device-7")]
+    {
+        let url = format!("identity.http.url = \"http://{}/\"", service.address);
+        let lines = format!("{SOURCE}{url}\nidentity.http.send_password = {send_password}");
+        let gateway = Setup::to(broker.address).only(&[Door::Tls]).each_listener(&lines).start();
+        let subject = Subject { common_names: &["device-7"], ..Subject::default() };
+        let papers = gateway.pki.issue("shown", &subject).expect("a certificate");
+        let connect = with_login(V5_0, "c", "operator", password);
+        let outcome = judge(&gateway, dial(&gateway, Door::Tls, Some(&papers)), &connect);
+        assert_eq!(outcome, Outcome::known(expected, "http"), "{send_password} {password:?}");
+    }
 }
 
 #[test]
