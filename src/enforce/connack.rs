@@ -33,6 +33,7 @@ impl Connection {
             && let Some(id) = connack.assigned_client_id
         {
             self.standing.rename(id)?;
+            self.ends = self.standing.ends();
             self.tell_news(call.out);
         }
         let len = header.total_len();

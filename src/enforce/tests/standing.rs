@@ -7,12 +7,13 @@ use super::world::{
     VERSIONS, World, ack, connack, connect, connect_bytes, disconnect, policy, publish, publish_with, suback,
     subscribe, terms, unsubscribe,
 };
+use crate::identity::{Attribute, Pattern};
 use crate::mqtt::connect::{Connect, Will};
 use crate::mqtt::frame::PacketType::{PubAck, PubComp, PubRec, PubRel};
 use crate::mqtt::frame::QoS;
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::{Direction, Limits, Version};
-use crate::policy::{Deny, Draft, Grant, Mode, Role};
+use crate::policy::{Condition, Deny, Draft, Grant, Mode, Role};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -241,6 +242,20 @@ fn a_client_that_the_broker_names_is_judged_by_that_name() {
     let end = world.end.as_ref().expect("an end");
     assert_eq!((end.cause.label(), end.blame.label()), ("client_identifier", "gateway"));
     assert_eq!(world.client_got(), [0x20, 3, 0, 0x85, 0]);
+}
+
+#[test]
+fn a_client_that_the_broker_names_stays_no_longer_than_that_name_may() {
+    let v = Version::V50;
+    let named = Condition::Text { attribute: Attribute::ClientId, any: vec![Pattern::new("auto-*")] };
+    let guest = Role { conditions: vec![named], max_lifetime: Some(SECOND * 10), ..Role::new("guest") };
+    let nameless = connect_bytes(&Connect { client_id: "", ..connect(v) }, &[]);
+    let mut world = World::opened(&nameless, with(Draft { roles: vec![guest], ..permit_all() }));
+    let began = world.now;
+    assert_eq!(world.connection.ends(), None);
+    world.later(SECOND).broker(&connack(v, &[Property::AssignedClientIdentifier("auto-1")])).client_got();
+    assert_eq!(world.connection.ends(), Some(began + 10 * SECOND));
+    world.later(9 * SECOND).tick().ended("expired", "gateway", &told(v, 0xA0));
 }
 
 #[test]
