@@ -122,7 +122,7 @@ pub(super) enum Release {
 }
 
 /// Acknowledgements that may still come for exchanges which the first of them has ended.
-type Late = [u16; 4];
+type Late = [u16; 5];
 
 /// The open exchanges of one sender.
 #[derive(Debug, Default)]

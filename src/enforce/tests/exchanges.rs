@@ -251,6 +251,19 @@ fn in_5_0_a_pubrec_that_fails_ends_the_exchange() {
     world.broker(&ack(v, PubRel, 1)).ended("unknown_identifier", "broker", &disconnect(0x80));
 }
 
+/// esp-mqtt repeats after a second; the broker has forgotten the first by then, and refuses the repeat as well.
+#[test]
+fn in_5_0_a_pubrec_that_fails_comes_once_for_every_repeat() {
+    let v = Version::V50;
+    let failed = ack_with(v, PubRec, 1, ReasonCode::QuotaExceeded);
+    let two = publish(v, "a", QoS::Two, 1, b"");
+    let mut world = World::connected(v);
+    world.client_passes(&two).client_passes(&dup(two.clone())).broker_passes(&failed).broker_passes(&failed);
+    world.broker_passes(&two).broker_passes(&dup(two.clone())).client_passes(&failed).client_passes(&failed);
+    assert!(world.connection.is_quiet());
+    world.client(&failed).ended("unknown_identifier", "client", &disconnect(0x82));
+}
+
 #[test]
 fn receive_maximum_is_kept_by_clients_and_a_brokers_excess_is_left_to_its_client() {
     let v = Version::V50;
