@@ -105,13 +105,14 @@ impl Subscriptions {
             self.turns.iter_mut().for_each(|turn| turn.answer(id));
         }
         self.push(Turn::Broker { id, answered: false });
+        if let Some(before) = self.asked.remove(&id.get()) {
+            self.asked_bytes = self.asked_bytes.saturating_sub(before.bytes());
+        }
         if asked.codes.is_empty() && asked.fresh.is_empty() {
             return;
         }
         self.asked_bytes += asked.bytes();
-        if let Some(before) = self.asked.insert(id.get(), asked) {
-            self.asked_bytes = self.asked_bytes.saturating_sub(before.bytes());
-        }
+        self.asked.insert(id.get(), asked);
     }
 
     /// Counts a SUBSCRIBE that was sent on again; false if it is not the same in the broker's eyes.

@@ -205,6 +205,18 @@ fn a_repeat_has_its_suback_before_the_gateways_own_too() {
     assert!(world.connection.is_quiet());
 }
 
+/// A broker may answer a repeat and the first together.
+#[test]
+fn what_was_refused_of_a_repeat_is_no_answer_to_another_subscribe() {
+    let v = Version::V311;
+    let ask = subscribe(v, 1, &["a", "deny"]);
+    let mut world = World::connected(v);
+    world.client(&ask).client(&ask).broker_got();
+    world.broker(&suback(v, 1, &[0])).events();
+    assert_eq!(world.client_got(), suback(v, 1, &[0, 0x80]));
+    world.client_passes(&subscribe(v, 1, &["a"])).broker_passes(&suback(v, 1, &[0]));
+}
+
 #[test]
 fn a_repeat_of_what_is_judged_otherwise_meanwhile_is_left_to_the_first_ones_answer() {
     let v = Version::V311;
