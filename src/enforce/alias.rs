@@ -2,7 +2,7 @@
 
 /// What the sender's aliases stand for, and which of them the far side knows as well.
 ///
-/// Bounded by the Topic Alias Maximum announced to the sender times the longest Topic Name.
+/// Bounded by the Topic Alias Maximum announced to the sender times the longest Topic Name that may go on.
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
     known: Vec<Alias>,

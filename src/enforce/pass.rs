@@ -70,8 +70,9 @@ impl Connection {
         if let Some(alias) = head.properties.topic_alias
             && !head.topic.is_empty()
         {
-            let kept = head.topic.len() <= call.limits.max_topic_bytes;
-            self.set_alias(call.from, alias, if kept { head.topic } else { "" }, false);
+            // Of one that is too long as much as shows that it is: what comes by the alias is refused for the same.
+            let kept = head.topic.ceil_char_boundary(call.limits.max_topic_bytes.saturating_add(1));
+            self.set_alias(call.from, alias, head.topic.get(..kept).unwrap_or_default(), false);
         }
         let mut bytes = Vec::new();
         if let Some(id) = head.packet_id {

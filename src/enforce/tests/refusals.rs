@@ -211,8 +211,9 @@ fn a_delivery_beyond_the_gateways_limits_is_refused_and_a_publication_ends_it() 
     world.broker(&publish(v, "a\r/+", QoS::Zero, 0, b"")).ended("topic_name_wildcard", "broker", &disconnect(0x80));
 }
 
+/// Whoever publishes to such a topic is not to part a broker from its clients.
 #[test]
-fn an_alias_of_a_name_that_is_too_long_to_keep_stands_for_nothing() {
+fn an_alias_of_a_name_beyond_the_limits_is_refused_each_time_and_no_fault() {
     let v = Version::V50;
     let limits = Limits { max_topic_bytes: 20, ..Limits::default() };
     let both = [Property::TopicAliasMaximum(5)];
@@ -220,6 +221,13 @@ fn an_alias_of_a_name_that_is_too_long_to_keep_stands_for_nothing() {
     let aliased = |topic: &str| publish_with(v, topic, QoS::Zero, 0, b"", &[Property::TopicAlias(id(1))]);
     world.broker_passes(&aliased("a")).broker_gets(&aliased("a/b\n"), &[]).broker_gets(&aliased(""), &[]);
     assert_eq!(world.events(), ["topic a/b\n refuse_control_characters"; 2]);
-    world.broker_passes(&aliased("a")).broker_gets(&aliased(&"long".repeat(8)), &[]).broker(&aliased(""));
-    world.ended("unknown_alias", "broker", &disconnect(0x80));
+    for long in ["long".repeat(8), "ä".repeat(16)] {
+        world.broker_passes(&aliased("a")).broker_gets(&aliased(&long), &[]).broker_gets(&aliased(""), &[]);
+        let events = world.events();
+        assert_eq!(events.len(), 2);
+        // The second time only as much as is kept.
+        assert!(events.iter().all(|event| event.starts_with(&format!("topic {}", &long[..20]))), "{events:?}");
+        assert!(events.iter().all(|event| event.ends_with(" max_topic_bytes")), "{events:?}");
+    }
+    world.broker_passes(&aliased("a")).broker_passes(&aliased(""));
 }
