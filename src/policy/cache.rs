@@ -68,11 +68,16 @@ impl Cache {
             return None;
         }
         let wanted = tag(topic);
-        for (tag, slot) in self.tags.iter_mut().zip(&mut self.kept) {
+        let slots = self.tags.iter_mut().zip(&mut self.kept).enumerate();
+        for (at, (tag, slot)) in slots {
             if *tag == wanted && slot.topic == topic {
                 mem::swap(slot, &mut self.last);
                 *tag = slot.tag;
                 self.found += 1;
+                if slot.topic.len() > Self::MAX_KEPT_BYTES {
+                    self.tags.swap_remove(at);
+                    self.kept.swap_remove(at);
+                }
                 return Some(self.last.stance);
             }
         }
@@ -204,6 +209,17 @@ mod tests {
         assert_eq!(run(&mut cache, &all), 1);
         assert_eq!(cache.find("short"), Some(stance("short")));
         assert!(cache.last.topic.capacity() < Cache::MAX_LAST_BYTES);
+    }
+
+    #[test]
+    fn a_long_topic_is_not_kept_by_way_of_a_short_one() {
+        let mut cache = Cache::default();
+        let short = topics(Cache::MAX_KEPT);
+        run(&mut cache, &short);
+        for (number, short) in short.iter().enumerate().cycle().take(10 * Cache::MAX_KEPT) {
+            let long = format!("{number}/{}", "x".repeat(Cache::MAX_LAST_BYTES - 8));
+            run(&mut cache, [&long, short]);
+        }
     }
 
     #[test]
