@@ -118,6 +118,34 @@ fn problems_are_one() {
 }
 
 #[test]
+fn files_that_say_who_clients_are_are_checked_and_shown_where_the_settings_name_them() {
+    let folder = plant();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let source = "identity = { sources = [\"token\", \"password\"], password.files = [\"users\"], \
+                  token = { keys = \"keys.json\", algorithms = [\"ES256\"], audience = \"mqtt\" } }\n";
+    write("gateway.toml", &SETTINGS.replace("tls.client_ca", &format!("{source}tls.client_ca")));
+    write("users", "pump-7:open sesame\npump-8\n");
+    write("keys.json", "{\"keys\": [{\"kty\": \"oct\", \"k\": \"c2hvcnQ\"}]}");
+    let output = check(&folder, &["--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let answer: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+    let said = |part: &str| {
+        let problems = answer["problems"].as_array().unwrap();
+        problems.iter().find(|problem| problem["message"].as_str().unwrap().contains(part)).cloned().unwrap()
+    };
+    for part in [
+        "users`: line 1: the password is not hashed",
+        "users`: line 2: no `:` between a name and a hash",
+        "keys.json`: key 1: the secret is not of 32 to 1024 bytes",
+    ] {
+        let problem = said(part);
+        assert_eq!((&problem["severity"], &problem["line"]), (&"error".into(), &10.into()), "{problem}");
+        assert_eq!(problem["label"], "named by listener `field`");
+    }
+    assert!(!text(&output.stdout).contains("open sesame"), "nothing of a password file is shown");
+}
+
+#[test]
 fn certificates_and_keys_are_checked_and_shown_where_the_settings_name_them() {
     let folder = plant();
     fs::write(folder.path().join("gateway.key"), KeyPair::generate().unwrap().serialize_pem()).unwrap();

@@ -252,9 +252,11 @@ impl Opening<'_> {
         mut self,
         mut client: Transport,
         dialled: Option<SocketAddr>,
-        mut bytes: Vec<u8>,
+        bytes: Vec<u8>,
         identity: Identity,
     ) -> Result<Opened, Setback> {
+        // It may hold a password.
+        let mut bytes = Zeroizing::new(bytes);
         let deadline = self.accepted + self.live.deadlines.connect;
         let awaited = await_connect(&self.live.terms, &mut client, &mut bytes, self.buffered);
         let late = Err(End::new(Cause::ConnectDeadline, Blame::Client));
@@ -277,9 +279,9 @@ impl Opening<'_> {
         match live.upstream.dial(live.deadlines.dial, &call).await {
             Ok(dialled) => {
                 self.recorder.dialled(Arc::clone(&dialled.metrics));
-                let early = bytes.split_off(consumed.min(bytes.len()));
-                let received = Zeroizing::new(bytes);
-                let connect = rewritten.unwrap_or(received);
+                let whole = consumed.min(bytes.len());
+                let early = bytes.split_off(whole);
+                let connect = rewritten.unwrap_or(bytes);
                 Ok(Opened { connection, client, dialled, connect, early, proof })
             }
             Err(_) => {

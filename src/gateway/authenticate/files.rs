@@ -40,11 +40,14 @@ impl FileProblem {
 
 /// Reads password files as if they were one. No name may stand twice, in one or in two of them.
 pub(super) fn passwords(files: &[PathBuf], warnings: &mut Vec<FileProblem>) -> Result<Passwords, Vec<FileProblem>> {
+    if let [file] = files {
+        return read_passwords(file, warnings).map(|(passwords, _)| passwords);
+    }
     let mut problems = Vec::new();
     let mut texts = Vec::new();
     for file in files {
         match read_passwords(file, warnings) {
-            Ok(text) => texts.push((file, text)),
+            Ok((_, text)) => texts.push((file, text)),
             Err(more) => problems.extend(more),
         }
     }
@@ -66,14 +69,19 @@ pub(super) fn passwords(files: &[PathBuf], warnings: &mut Vec<FileProblem>) -> R
     Err(problems.iter().map(|problem| places.problem(problem.line, problem.what)).collect())
 }
 
-/// The text of one file, if every line of it can be taken.
-fn read_passwords(file: &Path, warnings: &mut Vec<FileProblem>) -> Result<Zeroizing<String>, Vec<FileProblem>> {
-    let bytes = read(file, MAX_TEXT_BYTES)?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
+/// The entries of one file and its text, if every line of it can be taken.
+fn read_passwords(
+    file: &Path,
+    warnings: &mut Vec<FileProblem>,
+) -> Result<(Passwords, Zeroizing<String>), Vec<FileProblem>> {
+    let mut bytes = read(file, MAX_TEXT_BYTES)?;
+    if let Err(error) = std::str::from_utf8(&bytes) {
         let line = 1 + bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
-        vec![FileProblem::of(file, format_args!("line {line}: not UTF-8"))]
-    })?;
-    let (passwords, problems) = Passwords::parse(text);
+        return Err(vec![FileProblem::of(file, format_args!("line {line}: not UTF-8"))]);
+    }
+    // INVARIANT: it is UTF-8, as was just seen.
+    let text = Zeroizing::new(String::from_utf8(std::mem::take(&mut bytes)).unwrap_or_default());
+    let (passwords, problems) = Passwords::parse(&text);
     if !problems.is_empty() {
         return Err(problems.iter().map(|problem| FileProblem::of(file, problem)).collect());
     }
@@ -88,7 +96,7 @@ fn read_passwords(file: &Path, warnings: &mut Vec<FileProblem>) -> Result<Zeroiz
             warnings.push(FileProblem::of(file, message));
         }
     }
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok((passwords, text))
 }
 
 /// Which line of which file a line of all of them is; by files, with their numbers of lines.

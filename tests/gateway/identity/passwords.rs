@@ -12,7 +12,7 @@ use crate::support::mosquitto::Mosquitto;
 use crate::support::raw_client::RawClient;
 use crate::support::recording_broker::RecordingBroker;
 use crate::support::wire::{Connect, V3_1_1, V5_0, VERSIONS};
-use crate::support::{tool, wait_for};
+use crate::support::{repository, tool, wait_for};
 
 pub(super) const CHEAP: Cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
 
@@ -188,4 +188,28 @@ fn more_checks_than_may_wait_are_refused_and_those_that_wait_too_long_too() {
     // Nobody waits for what was given up.
     wait_for("an empty queue", || (gateway.metric("tidegate_passwords_waiting", &[]) < 1.0).then_some(()));
     assert!(checks(&gateway) <= 3.0, "{} checks", checks(&gateway));
+}
+
+/// What Paho (Python) says of the CONNACK.
+fn paho(gateway: &Gateway, version: u8, login: Option<[&str; 2]>) -> String {
+    let python = repository(".venv/bin/python");
+    assert!(python.is_file(), "`{}` is missing: run `tests/prepare`, which installs paho-mqtt", python.display());
+    let arguments = serde_json::json!({"port": gateway.plain().port(), "version": version, "login": login});
+    let mut script = Command::new(python);
+    script.arg(repository("tests/clients/login_paho.py")).arg(arguments.to_string());
+    let output = script.output().expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+#[test]
+fn a_client_library_understands_what_it_is_told() {
+    let broker = RecordingBroker::polite();
+    let gateway = setup(&broker, &file(&[("pump-7", "p7")], CHEAP)).start();
+    for version in VERSIONS {
+        assert_eq!(paho(&gateway, version, Some(["pump-7", "p7"])), "Success");
+        assert_eq!(paho(&gateway, version, Some(["pump-7", "p8"])), "Bad user name or password");
+        assert_eq!(paho(&gateway, version, None), "Not authorized");
+    }
 }
