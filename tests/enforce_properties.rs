@@ -301,7 +301,8 @@ impl Conversation {
     }
 }
 
-/// The same steps, each peer's bytes cut where `cuts` say and `mixed` or one peer after the other.
+/// The same steps, each peer's bytes cut where `cuts` say and `mixed` or one peer after the other, and other terms that say
+/// the same put in force now and then.
 fn replay(version: Version, steps: &[Step], cuts: &[u8], mixed: bool) -> Pair {
     let mut pair = Pair::new(version, true);
     let mut cuts = cuts.iter().cycle();
@@ -314,6 +315,9 @@ fn replay(version: Version, steps: &[Step], cuts: &[u8], mixed: bool) -> Pair {
             let (piece, behind) = rest[side].split_at(usize::from(cut / 2).min(rest[side].len()));
             rest[side] = behind;
             pair.feed([Direction::FromClient, Direction::FromBroker][side], piece);
+            if cut % 5 == 0 {
+                pair.adopt();
+            }
         }
     }
     pair

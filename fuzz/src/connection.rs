@@ -110,6 +110,17 @@ impl Pair {
         pair
     }
 
+    /// Puts the same terms in force anew: another policy to the connection, that says the same.
+    pub fn adopt(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
+        let at = At { now: self.now, unix: 0, ends: None };
+        let mut out = Output::default();
+        self.end = self.connection.adopt(at, &Arc::new(terms()), &mut out).err();
+        assert!(out.is_empty() && out.events.is_empty(), "whoever is permitted notices nothing");
+    }
+
     /// Bytes of one peer, and then what the other held back.
     pub fn feed(&mut self, from: Direction, bytes: &[u8]) {
         let other = if from == Direction::FromClient { Direction::FromBroker } else { Direction::FromClient };
@@ -173,7 +184,7 @@ impl Pair {
 }
 
 /// The first byte chooses the version and whether there may be a session; then come pieces: a byte for the side and the
-/// length, and so many bytes.
+/// length, and so many bytes. Without any, other terms are put in force.
 pub(crate) fn relay(data: &[u8]) {
     let Some((&first, rest)) = data.split_first() else { return };
     let version = [Version::V31, Version::V311, Version::V50][usize::from(first % 3)];
@@ -181,7 +192,11 @@ pub(crate) fn relay(data: &[u8]) {
     let run = |pieces: &[(Direction, Vec<u8>)]| {
         let mut pair = Pair::new(version, first & 0x80 == 0);
         for (from, bytes) in pieces {
-            pair.feed(*from, bytes);
+            if bytes.is_empty() {
+                pair.adopt();
+            } else {
+                pair.feed(*from, bytes);
+            }
         }
         pair.check();
         pair
@@ -213,7 +228,7 @@ fn join(pieces: &[(Direction, Vec<u8>)]) -> Vec<(Direction, Vec<u8>)> {
     let mut joined: Vec<(Direction, Vec<u8>)> = Vec::new();
     for (from, bytes) in pieces {
         match joined.last_mut() {
-            Some((last, all)) if last == from => all.extend_from_slice(bytes),
+            Some((last, all)) if last == from && !all.is_empty() && !bytes.is_empty() => all.extend_from_slice(bytes),
             Some(_) | None => joined.push((*from, bytes.clone())),
         }
     }

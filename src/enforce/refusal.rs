@@ -277,10 +277,10 @@ mod tests {
     fn the_table_of_the_design_holds() {
         use OnDeny::Reject;
         use Version::{V31, V50, V311};
-        let connack = |version, reason| match answer(Subject::Connect, version, Reject, reason) {
-            Answer::ConnAck(code) if version == V50 => code.value(),
-            Answer::ConnAck(code) => code.return_code().unwrap(),
-            other => panic!("{other:?}"),
+        let connack = |version, reason| {
+            let given = answer(Subject::Connect, version, Reject, reason);
+            let Answer::ConnAck(code) = given else { panic!("{given:?}") };
+            if version == V50 { code.value() } else { code.return_code().unwrap() }
         };
         for (reason, old, new) in [
             (Reason::BadCredentials, 4, 0x86),

@@ -10,6 +10,7 @@ mod powers;
 mod quarantine;
 mod refusals;
 mod responses;
+mod rules;
 mod standing;
 mod streaming;
 mod subscriptions;

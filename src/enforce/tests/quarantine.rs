@@ -25,10 +25,8 @@ fn message(version: Version, bytes: &[u8]) -> (Publish<'_>, &[u8]) {
     let limits: &'static Limits = Box::leak(Box::default());
     let context = Context { version, direction: Direction::FromClient, limits };
     let frame = context.frame(bytes).unwrap().expect("a whole packet");
-    match context.packet(frame).unwrap() {
-        Packet::Publish(publish) => (publish, &bytes[frame.bytes.len()..]),
-        other => panic!("{other:?}"),
-    }
+    let Packet::Publish(publish) = context.packet(frame).unwrap() else { panic!("{bytes:02x?}") };
+    (publish, &bytes[frame.bytes.len()..])
 }
 
 fn refused_code(v: Version) -> ReasonCode {
