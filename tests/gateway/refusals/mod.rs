@@ -4,6 +4,7 @@
 mod aliases;
 mod connects;
 mod deliveries;
+mod lifetimes;
 mod mosquitto;
 mod publications;
 mod quarantine;
