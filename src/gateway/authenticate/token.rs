@@ -27,9 +27,10 @@ impl TokenSource {
         Ok(Self { keys, verifier: settings.verifier.clone(), carrier: settings.carrier, terms })
     }
 
-    /// Whether the user name is the token.
+    /// Whether the user name is the token, or may have been one before something was cut off or added.
     pub(super) fn is_in_username(&self, connect: &Connect<'_>) -> bool {
-        self.carrier == TokenCarrier::Username && connect.username.is_some_and(looks_like_a_token)
+        let may_be = |name: &str| looks_like_a_token(name) || begins_like_a_token(name);
+        self.carrier == TokenCarrier::Username && connect.username.is_some_and(may_be)
     }
 
     pub(super) fn find(&self, client: &Client<'_>) -> Found {
@@ -60,6 +61,11 @@ impl TokenSource {
 fn looks_like_a_token(text: &str) -> bool {
     let is_part = |part: &str| !part.is_empty() && part.bytes().all(is_base64url);
     text.split('.').count() == 3 && text.split('.').all(is_part)
+}
+
+/// The start of a JSON object in base64url.
+fn begins_like_a_token(text: &str) -> bool {
+    text.len() > 40 && text.trim_start().starts_with("ey")
 }
 
 fn is_base64url(byte: u8) -> bool {
