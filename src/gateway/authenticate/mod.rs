@@ -126,6 +126,10 @@ impl Authenticator {
         }
         let client = Client { connect: &asking.connect, identity: &identity, deadline: Instant::now() + self.deadline };
         let (method, outcome) = asked.judge(&client, means).await;
+        if outcome.as_ref().is_ok_and(Proven::is_by_password) {
+            // A name with a password is a name, whatever it looks like.
+            identity.username = asking.connect.username.map(Into::into);
+        }
         let outcome = outcome.and_then(|proven| asked.bind(proven, method, &identity));
         means.metrics.authenticated(method.label(), outcome.as_ref().map_or_else(|why| why.rule, |_| "accepted"));
         outcome.map_err(|why| Box::new(Stranger { why, identity }))

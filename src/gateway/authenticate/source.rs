@@ -45,6 +45,11 @@ impl Proven {
         Self { name, claims: Vec::new(), ends: None, grounds: vec![ground] }
     }
 
+    /// Whether its user name and password are those of a file.
+    pub(super) fn is_by_password(&self) -> bool {
+        self.grounds.iter().any(|ground| matches!(ground, Ground::Password { .. }))
+    }
+
     /// Adds what another source proves; the name stays.
     pub(super) fn join(&mut self, other: Self) {
         self.claims.extend(other.claims);

@@ -245,6 +245,24 @@ fn a_token_in_the_user_name_is_shown_to_nobody() {
 }
 
 #[test]
+fn a_user_whose_name_looks_like_a_token_is_held_to_that_name_all_the_same() {
+    let files = Files::new();
+    files.write_passwords(&["line.pump.seven"]);
+    let asked = asked(vec![files.token(TokenCarrier::Username, None), files.password()], Require::Any, &[], &["*"]);
+    let name = Some("line.pump.seven");
+    let stranger = authenticated(asked, &Shown { username: name, password: name, ..BARE }).unwrap_err();
+    assert_eq!(stranger.why.rule, "identity.token.malformed");
+    let asked = self::asked(
+        vec![files.password(), files.token(TokenCarrier::Username, None)],
+        Require::Any,
+        &[],
+        &["${identity}"],
+    );
+    let known = judged(asked, &Shown { username: name, password: name, ..BARE }).unwrap();
+    assert_eq!((known.identity.name.as_deref(), known.identity.username.as_deref()), (name, name));
+}
+
+#[test]
 fn client_identifier_and_user_name_are_bound_to_the_identity() {
     for (client_id, username, shown, expected) in [
         (&["${identity}-*"][..], &["${identity}"][..], DEVICE, None),
