@@ -181,7 +181,7 @@ struct Opening<'o> {
 
 impl Opening<'_> {
     async fn run(mut self, mut stream: TcpStream) -> Result<Opened, Setback> {
-        let mut early = Vec::new();
+        let mut early = Zeroizing::new(Vec::new());
         let deadline = self.accepted + self.live.deadlines.handshake;
         let told = timeout_at(deadline.into(), self.told(&mut stream)).await;
         let dialled = told.unwrap_or(Err(Setback::Handshake { reason: "timeout", client: None }))?;
@@ -252,11 +252,9 @@ impl Opening<'_> {
         mut self,
         mut client: Transport,
         dialled: Option<SocketAddr>,
-        bytes: Vec<u8>,
+        mut bytes: Zeroizing<Vec<u8>>,
         identity: Identity,
     ) -> Result<Opened, Setback> {
-        // It may hold a password.
-        let mut bytes = Zeroizing::new(bytes);
         let deadline = self.accepted + self.live.deadlines.connect;
         let awaited = await_connect(&self.live.terms, &mut client, &mut bytes, self.buffered);
         let late = Err(End::new(Cause::ConnectDeadline, Blame::Client));

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use zeroize::Zeroize as _;
+
 use super::transport::Input;
 use crate::enforce::output::Output;
 use crate::metrics::Sampler;
@@ -49,6 +51,13 @@ impl IoScratch {
             Input::Plain => &self.plain,
             Input::End => &[],
         }
+    }
+
+    /// Leaves nothing of what the last read brought.
+    pub(super) fn wipe(&mut self) {
+        // As a slice: its length is the room of the next read.
+        self.wire.as_mut_slice().zeroize();
+        self.plain.zeroize();
     }
 }
 

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
+use zeroize::Zeroize as _;
 
 use super::scratch::{self, IoScratch, OutScratch};
 use super::websocket::{Unframed, WebSocket, WebSocketError};
@@ -351,7 +352,8 @@ impl Transport {
         .await
     }
 
-    /// Reads once and appends what it brought for MQTT to `bytes`; what waits to be written is written meanwhile.
+    /// Reads once and appends what it brought for MQTT to `bytes`; what waits to be written is written meanwhile. It may
+    /// be a CONNECT with a password: no copy of it is left behind.
     ///
     /// # Errors
     /// The transport can't go on.
@@ -360,9 +362,14 @@ impl Transport {
             scratch::lend(|scratch| {
                 let now = Instant::now();
                 let _flushed = self.poll_flush(cx, now);
-                let input = ready!(self.poll_read(cx, &mut scratch.io, now))?;
-                bytes.extend_from_slice(scratch.io.received(input));
-                Poll::Ready(Ok(input))
+                let read = ready!(self.poll_read(cx, &mut scratch.io, now));
+                if let Ok(input) = &read {
+                    let received = scratch.io.received(*input);
+                    drop(grown(bytes, received.len()));
+                    bytes.extend_from_slice(received);
+                }
+                scratch.io.wipe();
+                Poll::Ready(read)
             })
         })
         .await
@@ -423,6 +430,17 @@ impl Transport {
         }
         Ok(())
     }
+}
+
+/// Makes room for so many more bytes; what was outgrown comes back wiped.
+fn grown(bytes: &mut Vec<u8>, more: usize) -> Vec<u8> {
+    if bytes.capacity() - bytes.len() >= more {
+        return Vec::new();
+    }
+    let mut larger = Vec::with_capacity((bytes.len() + more).max(2 * bytes.capacity()));
+    larger.extend_from_slice(bytes);
+    bytes.zeroize();
+    std::mem::replace(bytes, larger)
 }
 
 #[cfg(test)]

@@ -98,3 +98,19 @@ async fn a_peer_that_does_not_close_is_not_awaited_for_long() {
     peer.read_to_end(&mut bytes).await.unwrap();
     assert_eq!(bytes, b"goodbye");
 }
+
+#[tokio::test]
+async fn a_password_is_left_neither_in_what_a_connection_borrows_nor_in_what_its_connect_outgrew() {
+    let (mut transport, mut peer) = pair().await;
+    let (secret, mut bytes) = (b"correct horse battery staple", Vec::new());
+    peer.write_all(secret).await.unwrap();
+    while bytes.len() < secret.len() {
+        transport.read_into(&mut bytes).await.unwrap();
+    }
+    assert_eq!(bytes, secret);
+    let is_there = scratch::lend(|scratch| scratch.io.wire.windows(secret.len()).any(|window| window == secret));
+    assert!(!is_there, "in the buffer that all connections of a thread share");
+    let outgrown = grown(&mut bytes, 4096);
+    assert!(bytes == secret && bytes.capacity() >= secret.len() + 4096);
+    assert!(outgrown.capacity() > 0 && outgrown.is_empty(), "it was wiped before it was given back");
+}
