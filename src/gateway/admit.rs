@@ -51,6 +51,7 @@ pub(super) async fn admit(
     };
     let (unix, far) = (unix_now(), &live.upstream.far);
     let shown = far.credentials(&identity, asking.connect.version, unix);
+    let shown = shown.and_then(|shown| shown.beside(asking.connect.authentication_method));
     let shown_until = shown.as_ref().ok().and_then(Shown::ends);
     let at = at(unix, ends.into_iter().chain(shown_until).chain(certificate_end(live, client)).min());
     let credentials = shown.as_ref().map_or(Credentials::AsReceived, Shown::credentials);

@@ -60,11 +60,19 @@ impl Template {
     /// The text for this client; none where a value is missing, empty, or not one alone.
     #[must_use]
     pub fn expand(&self, identity: &Identity) -> Option<String> {
+        self.expand_if(identity, |_| true)
+    }
+
+    /// As [`Self::expand`], and none where a value does not fit.
+    #[must_use]
+    pub fn expand_if(&self, identity: &Identity, fits: impl Fn(&str) -> bool) -> Option<String> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(part) => text.push_str(part),
-                Part::Value(attribute) => text.push_str(&attribute.one(identity).filter(|value| !value.is_empty())?),
+                Part::Value(attribute) => {
+                    text.push_str(&attribute.one(identity).filter(|value| !value.is_empty() && fits(value))?)
+                }
             }
         }
         Some(text)

@@ -8,7 +8,7 @@ use super::Withheld;
 use crate::config::{BrokerCredentials, FixedCredentials, Sas, SasKeys, Secret};
 use crate::credentials::sas;
 use crate::enforce::Credentials;
-use crate::identity::Identity;
+use crate::identity::{Identity, Template};
 use crate::mqtt::{Version, text};
 
 /// The longest a connection ends before its token does, in seconds.
@@ -45,6 +45,15 @@ impl Password<'_> {
 }
 
 impl Shown<'_> {
+    /// Beside an enhanced authentication, which is between client and broker: where the settings say who the client is to
+    /// the broker, the client brings no proof of its own.
+    pub(in crate::gateway) fn beside(self, method: Option<&str>) -> Result<Self, Withheld> {
+        match (&self, method) {
+            (Self::AsReceived, _) | (Self::Instead { .. }, None) => Ok(self),
+            (Self::Instead { .. }, Some(_)) => Err(WITHHELD),
+        }
+    }
+
     pub(in crate::gateway) fn credentials(&self) -> Credentials<'_> {
         match self {
             Self::AsReceived => Credentials::AsReceived,
@@ -98,8 +107,9 @@ fn signed<'f>(sas: &'f Sas, identity: &Identity, unix: i64, spread: u64) -> Resu
         SasKeys::One(key) => key,
         SasKeys::Table(keys) => identity.name.as_deref().and_then(|name| keys.get(name)).ok_or(WITHHELD)?,
     };
-    let username = sas.username.expand(identity).ok_or(WITHHELD)?;
-    let resource = sas.resource.expand(identity).ok_or(WITHHELD)?;
+    // A value is one segment: with a slash in it, a client would have a signature for what is another's.
+    let expand = |template: &Template| template.expand_if(identity, |value| !value.contains('/')).ok_or(WITHHELD);
+    let (username, resource) = (expand(&sas.username)?, expand(&sas.resource)?);
     let lifetime = i64::try_from(sas.lifetime.as_secs()).unwrap_or(i64::MAX);
     let expiry = unix.saturating_add(lifetime);
     let token = sas::sign(key.bytes(), &resource, sas.key_name.as_deref(), expiry);

@@ -17,6 +17,7 @@ use rustls::ClientConfig;
 
 use super::transport::Transport;
 use crate::config::{self, BrokerCredentials, BrokerProxyProtocol, ProxyVersion};
+use crate::credentials::is_name;
 use crate::identity::Identity;
 use crate::mqtt::Version;
 use crate::proxy::{self, Addresses, TlsFacts};
@@ -79,7 +80,7 @@ impl Far {
     /// How the broker is called for `identity`. `dialled` is what a load balancer says that the client dialled.
     ///
     /// # Errors
-    /// There is no certificate for it that can be used, or its name has no room in a header.
+    /// There is no certificate for it that can be used, or its name is none for a header, or has no room there.
     pub(super) async fn call(
         &self,
         identity: &Identity,
@@ -115,20 +116,28 @@ fn header(
     match settings.version {
         ProxyVersion::V1 => proxy::write_v1(&ends, &mut header),
         ProxyVersion::V2 => {
-            let facts = session.filter(|_| settings.tls).map(|session| facts(identity, session));
+            let facts = session.filter(|_| settings.tls).map(|session| facts(identity, session)).transpose()?;
             proxy::write(&ends, facts.as_ref(), &mut header).map_err(|proxy::TooLong| NOT_TOLD)?;
         }
     }
     Ok(header)
 }
 
-fn facts<'f>(identity: &'f Identity, session: &'f Session) -> TlsFacts<'f> {
-    TlsFacts {
+/// The Common Name, unless brokers would read another in it: some end a text at a NUL.
+fn common_name(identity: &Identity) -> Result<Option<&str>, Withheld> {
+    match identity.common_name() {
+        Some(name) if !is_name(name) => Err(NOT_TOLD),
+        name => Ok(name),
+    }
+}
+
+fn facts<'f>(identity: &'f Identity, session: &'f Session) -> Result<TlsFacts<'f>, Withheld> {
+    Ok(TlsFacts {
         version: session.protocol_version().unwrap_or_default(),
         cipher: session.cipher_suite(),
         certificate: identity.certificate.is_some(),
-        common_name: identity.common_name(),
+        common_name: common_name(identity)?,
         server_name: session.server_name(),
         alpn: session.alpn_protocol(),
-    }
+    })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::{FixedCredentials, Sas, SasKeys, Secret};
 use crate::enforce::Credentials;
-use crate::identity::Template;
+use crate::identity::{Certificate, Template};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -94,4 +94,32 @@ fn what_is_not_the_clients_own_is_withheld() {
     for nobody in [None, Some("")] {
         assert!(credentials::shown(&all, &identity(nobody), Version::V311, NOW, 0).is_err());
     }
+}
+
+#[test]
+fn a_value_is_one_segment_of_what_is_signed_and_of_the_name_beside_it() {
+    let signed = |name: &str| {
+        let settings = sas(3600, SasKeys::One(secret("key")));
+        credentials::shown(&settings, &identity(Some(name)), Version::V311, NOW, 0).is_ok()
+    };
+    for (name, expected) in [
+        ("pump-7", true),
+        ("pump?7", true),
+        ("pump-7/modules/other", false),
+        ("../pump-8", false),
+        ("/", false),
+        ("pump-8/?api-version=2021-04-12&", false),
+    ] {
+        assert_eq!(signed(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_common_name_that_brokers_would_cut_short_is_told_to_none() {
+    for (name, expected) in [("admin\0.example", false), ("admin\n", false), ("temp-07", true)] {
+        let certificate = Certificate { common_names: vec![name.into()], ..Certificate::default() };
+        let identity = Identity::new("field".into(), ([192, 0, 2, 7], 1).into(), Some(certificate));
+        assert_eq!(common_name(&identity).is_ok(), expected, "{name:?}");
+    }
+    assert_eq!(common_name(&identity(None)), Ok(None));
 }

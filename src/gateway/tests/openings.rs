@@ -1,9 +1,10 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::world::*;
+use crate::config::BrokerCredentials;
 
 /// Nothing listens there, once this is back.
 async fn without_broker(world: &mut World) {
@@ -70,4 +71,24 @@ async fn a_broker_that_speaks_first_is_not_listened_to() {
     drop((client, broker));
     soon(task).await.unwrap();
     assert_eq!(world.ended(), [("wrong_direction".to_owned(), "broker".to_owned())]);
+}
+
+#[tokio::test]
+async fn who_is_shown_to_the_broker_as_the_settings_say_brings_no_proof_of_its_own() {
+    // Authentication Method "SCRAM", of which the gateway sees nothing but the envelope.
+    let connect = b"\x10\x17\x00\x04MQTT\x05\x02\x00\x00\x08\x15\x00\x05SCRAM\x00\x02c1";
+    let world = World::with_broker(|plant| plant.credentials = BrokerCredentials::Remove).await;
+    let (mut client, task) = world.dial().await;
+    client.write_all(connect).await.unwrap();
+    assert!(timeout(Duration::from_millis(500), world.broker.accept()).await.is_err(), "the broker is not dialled");
+    let told = read_to_end(&mut client).await;
+    assert_eq!((told[0], told[3]), (0x20, 0x87), "{told:02x?}");
+    drop(client);
+    soon(task).await.unwrap();
+    assert_eq!(world.ended()[0].0, "broker_credentials");
+    let world = World::new("").await;
+    let (mut client, _task) = world.dial().await;
+    client.write_all(connect).await.unwrap();
+    let (mut broker, _) = soon(world.broker.accept()).await.unwrap();
+    assert_eq!(read(&mut broker, connect.len()).await, connect, "else it is the broker's business");
 }
