@@ -133,7 +133,7 @@ const QUARANTINE: [(&str, &str); 5] = [
         "No: it is larger than `max_buffered_bytes`, or with what is added than the broker takes.",
     ),
     (Quarantine::Topic.label(), "No: the topic that it would be published to goes beyond a limit of `[limits]`."),
-    (Quarantine::Again.label(), "No: its topic is under the quarantine topic already."),
+    (Quarantine::Again.label(), "No: its topic is under the quarantine topic already, or shows that it was."),
     (Quarantine::Repeat.label(), "No: it is a repeat of a message that was dealt with when it came first."),
 ];
 

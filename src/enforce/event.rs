@@ -91,7 +91,7 @@ pub enum Quarantine {
     TooLarge,
     /// The topic that it would be published to goes beyond a limit.
     Topic,
-    /// Its topic is under the quarantine topic already.
+    /// Its topic is under the quarantine topic already, or shows that it was.
     Again,
     /// It is a repeat of a message that was dealt with when it came first.
     Repeat,

@@ -11,7 +11,7 @@ use crate::mqtt::frame::{PacketType, QoS};
 use crate::mqtt::packet::{Publish, PublishProperties};
 use crate::mqtt::property::{Place, Properties, Property};
 use crate::mqtt::{Direction, Version, encode, topic};
-use crate::policy::{Denial, Policy};
+use crate::policy::{Denial, Policy, Reason};
 
 /// What begins so is said by the gateway alone.
 const PREFIX: &str = "tidegate-";
@@ -30,7 +30,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Quarantine {
         let policy = self.standing.authority.policy();
-        if is_under(topic, policy.quarantine_topic()) {
+        if was_held(topic, policy.quarantine_topic()) {
             return Quarantine::Again;
         }
         let Some(payload) = judged.payload else { return Quarantine::TooLarge };
@@ -124,9 +124,26 @@ impl Connection {
     }
 }
 
+/// Whether a message has been to the quarantine topic: it lies there, or where a bridge or another quarantine has put it.
+/// Else what two policies hold up of each other's would never end.
+fn was_held(topic: &str, quarantine: &str) -> bool {
+    let is_shown = |at: usize| {
+        let reason =
+            topic.get(at + 1..).and_then(|rest| below(rest, quarantine)).and_then(|rest| rest.strip_prefix('/'));
+        let reason = reason.and_then(|rest| rest.split('/').next());
+        reason.is_some_and(|reason| Reason::ALL.iter().any(|known| known.label() == reason))
+    };
+    is_under(topic, quarantine) || memchr::memchr_iter(b'/', topic.as_bytes()).any(is_shown)
+}
+
 /// Whether a Topic Name is the quarantine topic, or lies below it.
 fn is_under(topic: &str, quarantine: &str) -> bool {
-    topic.strip_prefix(quarantine).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    below(topic, quarantine).is_some()
+}
+
+/// What follows the quarantine topic in a Topic Name.
+fn below<'t>(topic: &'t str, quarantine: &str) -> Option<&'t str> {
+    topic.strip_prefix(quarantine).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The id of a rule as one level of a Topic Name.
@@ -149,6 +166,24 @@ mod tests {
             [("q/a", true), ("q/a/", true), ("q/a/b/c", true), ("q", false), ("q/ab", false), ("x/q/a", false)]
         {
             assert_eq!(is_under(topic, "q/a"), expected, "{topic}");
+        }
+    }
+
+    #[test]
+    fn what_has_been_held_is_known_again_wherever_it_is_put() {
+        for (topic, expected) in [
+            ("q/a", true),
+            ("q/a/b", true),
+            ("x/q/a/qos/rule/b", true),
+            ("x/y/q/a/not_authorized", true),
+            ("/q/a/qos", true),
+            ("x/q/a", false),
+            ("x/q/a/b", false),
+            ("x/q/ab/qos", false),
+            ("xq/a/qos", false),
+            ("ä/ö", false),
+        ] {
+            assert_eq!(was_held(topic, "q/a"), expected, "{topic}");
         }
     }
 

@@ -8,7 +8,7 @@ use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Context, Direction, Limits, Version};
-use crate::policy::Draft;
+use crate::policy::{Draft, Grant, OnDeny};
 
 const SILENT: [Property<'static>; 1] = [Property::RequestProblemInformation(false)];
 
@@ -129,6 +129,36 @@ fn what_lies_under_the_quarantine_topic_is_not_quarantined_again() {
         assert_eq!(world.kinds(), ["again", "again"]);
         world.client(&publish(v, "hold/bays", QoS::Zero, 0, b"x"));
         assert_eq!(world.kinds(), ["published"]);
+    }
+}
+
+/// Clients of two policies at one broker, or at two with a bridge between, that may receive nothing and hear everything.
+#[test]
+fn two_policies_do_not_hold_up_what_the_other_holds_up_for_ever() {
+    let v = Version::V311;
+    let with = |quarantine_topic: &str| {
+        let draft =
+            Draft { on_deny: OnDeny::Quarantine, quarantine_topic: quarantine_topic.to_owned(), ..Draft::new("7") };
+        let grant = Grant { publish: vec!["free".to_owned()], ..Grant::new("free", &["everyone"]) };
+        world_with(v, Terms { policy: policy(Draft { grants: vec![grant], ..draft }), ..terms() })
+    };
+    for bridge in ["", "site/"] {
+        let mut worlds = [with("held"), with("put/aside")];
+        let mut topic = "secret".to_owned();
+        let mut hops = 0;
+        loop {
+            let world = &mut worlds[hops % 2];
+            world.broker(&publish(v, &topic, QoS::Zero, 0, b"x"));
+            let sent = world.broker_got();
+            if sent.is_empty() {
+                assert_eq!(world.kinds().last(), Some(&"again"));
+                break;
+            }
+            topic = format!("{bridge}{}", message(v, &sent).0.topic);
+            hops += 1;
+            assert!(hops <= 2, "{topic}");
+        }
+        assert_eq!(hops, 2);
     }
 }
 
