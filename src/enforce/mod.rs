@@ -353,7 +353,13 @@ impl Connection {
             Phase::AwaitConnack => reply::before_connack(self.version, end),
             Phase::Connected => reply::after_connack(self.version, end),
         };
-        write_farewell(self.version, farewell, None, to_client);
+        let words = end.rule.as_ref().and_then(|rule| self.explanation(Direction::FromClient, rule.as_str()));
+        let start = to_client.len();
+        write_farewell(self.version, farewell, words.as_deref(), to_client);
+        if self.is_too_large(Direction::FromClient, to_client.len() - start) {
+            to_client.truncate(start);
+            write_farewell(self.version, farewell, None, to_client);
+        }
     }
 }
 
@@ -363,6 +369,6 @@ fn write_farewell(version: Version, farewell: Farewell, words: Option<&str>, to_
         Farewell::ConnAck(code) => {
             encode::connack(version, false, code, words.map(Property::ReasonString), to_client);
         }
-        Farewell::Disconnect(code) => encode::disconnect(code, None, to_client),
+        Farewell::Disconnect(code) => encode::disconnect(code, words.map(Property::ReasonString), to_client),
     }
 }

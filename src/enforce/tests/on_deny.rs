@@ -385,4 +385,10 @@ fn the_words_of_a_refusal_name_the_rule_in_every_packet_that_can() {
     assert!(world.client_got().ends_with(&words(ReasonCode::NotAuthorized)));
     world.client(&publish(v, "deny/a", QoS::Two, 1, b"x"));
     assert!(world.client_got().ends_with(&words(ReasonCode::NotAuthorized)));
+    world.client(&publish(v, "cut/a", QoS::Zero, 0, b"x"));
+    assert_eq!(world.client_got()[2..], words(ReasonCode::NotAuthorized)[2..]);
+    // Left out where it does not fit.
+    let small = [Property::MaximumPacketSize(20.try_into().expect("not zero"))];
+    let mut world = World::connected_with(v, terms(), &small, &[]);
+    world.client(&publish(v, "cut/a", QoS::Zero, 0, b"x")).ended("not_authorized", "client", &disconnect(0x87));
 }

@@ -15,6 +15,7 @@ use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::{Direction, Limits, Version};
 use crate::policy::{Condition, Deny, Draft, Grant, Mode, Role};
 
+const SILENT: [Property<'static>; 1] = [Property::RequestProblemInformation(false)];
 const SECOND: Duration = Duration::from_secs(1);
 
 fn told(v: Version, code: u8) -> Vec<u8> {
@@ -70,11 +71,11 @@ fn whoever_another_policy_permits_goes_on_as_if_nothing_had_happened() {
 #[test]
 fn whoever_it_does_not_is_told_and_ends() {
     for v in VERSIONS {
-        let mut world = World::connected(v);
+        let mut world = World::connected_with(v, terms(), &SILENT, &[]);
         world.adopt(with(closed()), None).ended("not_authorized", "gateway", &told(v, 0x87));
         assert_eq!(world.end.and_then(|end| end.rule).map(|rule| rule.as_str().to_owned()), Some("closed".to_owned()));
         // Before CONNACK it is CONNACK that says so.
-        let mut world = World::opened(&connect_bytes(&connect(v), &[]), terms());
+        let mut world = World::opened(&connect_bytes(&connect(v), &SILENT), terms());
         let reply = if v == Version::V50 { vec![0x20, 3, 0, 0x87, 0] } else { vec![0x20, 2, 0, 5] };
         world.adopt(with(closed()), None).ended("not_authorized", "gateway", &reply);
         // In monitor mode it is only observed.
@@ -94,7 +95,7 @@ fn with_will(v: Version, topic: &str) -> World {
         payload_is_utf8: false,
         properties: Properties::NONE,
     };
-    let mut world = World::opened(&connect_bytes(&Connect { will: Some(will), ..connect(v) }, &[]), terms());
+    let mut world = World::opened(&connect_bytes(&Connect { will: Some(will), ..connect(v) }, &SILENT), terms());
     world.broker(&connack(v, &[])).client_got();
     world.broker_got();
     world.events();
@@ -228,7 +229,7 @@ fn a_client_that_the_broker_names_is_judged_by_that_name() {
         subscribe: vec!["plant/${client_id}/#".to_owned()],
         ..Grant::new("own", &["everyone"])
     };
-    let nameless = connect_bytes(&Connect { client_id: "", ..connect(v) }, &[]);
+    let nameless = connect_bytes(&Connect { client_id: "", ..connect(v) }, &SILENT);
     let named = |name| connack(v, &[Property::AssignedClientIdentifier(name)]);
     let mut world = World::opened(&nameless, with(Draft { grants: vec![own], ..Draft::new("7") }));
     world.broker(&named("auto-1")).client_got();
