@@ -71,7 +71,7 @@ impl Template {
             match part {
                 Part::Text(part) => text.push_str(part),
                 Part::Value(attribute) => {
-                    text.push_str(&attribute.one(identity).filter(|value| !value.is_empty() && fits(value))?)
+                    text.push_str(&attribute.one(identity).filter(|value| !value.is_empty() && fits(value))?);
                 }
             }
         }
