@@ -62,7 +62,7 @@ fn dial(gateway: &Gateway, door: Door, papers: Option<&Pair>) -> RawClient {
             let config = gateway.tls_client(papers);
             RawClient::try_dial_tls(gateway.address(door), config).expect("a handshake")
         }
-        _ => RawClient::dial(gateway.address(door)),
+        Door::Plain | Door::WebSocket | Door::WebSocketTls | Door::Ipv6 => RawClient::dial(gateway.address(door)),
     }
 }
 
