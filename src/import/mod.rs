@@ -107,6 +107,7 @@ pub fn mosquitto(inputs: &Inputs, files: &dyn Files) -> Result<Import, Vec<Mista
             secrets.insert(passwords, made.passwords.clone());
         }
     }
+    rules.complete();
     let mut files = write::policy(&rules, &head(inputs));
     files.insert("cases.toml".to_owned(), cases);
     files.insert("gateway.toml".to_owned(), settings::settings(&wanted, &inputs.base));

@@ -43,9 +43,10 @@ pub(super) fn sheet(found: &Dynsec, crowd: &Crowd<'_>, report: &mut Report) -> S
     sheet.lists.push(making.defaults(found, &crowd.place));
     let last = sheet.lists.len() - 1;
     let lists = |names: Vec<&str>| names.iter().filter_map(|name| index.get(name).copied()).chain([last]).collect();
-    for client in crowd.clients.iter().filter_map(|name| found.clients.get(name)) {
-        let subject = Subject { who: Who::User(client.name.clone()), lists: lists(found.roles_of(client)) };
-        sheet.subjects.push(subject);
+    for name in crowd.clients {
+        // Whoever has a password elsewhere and is not in this file may connect, and nothing else.
+        let lists = found.clients.get(name).map(|client| lists(found.roles_of(client))).unwrap_or_default();
+        sheet.subjects.push(Subject { who: Who::User(name.clone()), lists });
     }
     if crowd.anonymous {
         sheet.subjects.push(Subject { who: Who::Anonymous, lists: lists(found.roles_of_anonymous()) });

@@ -14,7 +14,8 @@ use self::roles::{Class, Purpose, conditions};
 use super::names::Names;
 use super::report::{Place, Report, listed};
 use super::sheet::{Action, Line, List, Sheet, Subject};
-use crate::policy::{Broad, Draft, Grant, Role};
+use crate::identity::{Attribute, Method, Pattern};
+use crate::policy::{Broad, Condition, Draft, Grant, Role};
 
 /// The policy that is made, and where each part of it comes from.
 #[derive(Debug)]
@@ -57,6 +58,20 @@ impl Rules {
         if !sheet.judges_subscriptions {
             self.let_subscribe(realm);
         }
+    }
+
+    /// Sees to a grant where nobody is let in: a policy without one is taken for a mistake.
+    pub(super) fn complete(&mut self) {
+        if !self.draft.grants.is_empty() {
+            return;
+        }
+        let nobody = self.names.fresh("nobody");
+        let any = vec![Pattern::new(Method::Unproven.label())];
+        let conditions = vec![Condition::Text { attribute: Attribute::Method, any }];
+        self.notes.insert(nobody.clone(), "the files let nobody in".to_owned());
+        self.draft.roles.push(Role { conditions, ..Role::new(&nobody) });
+        let id = self.names.fresh("nobody-grant");
+        self.draft.grants.push(Grant::new(&id, &[&nobody]));
     }
 
     /// A role of those whom nothing tells apart, within a realm; none where there is one realm alone.

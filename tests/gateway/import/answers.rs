@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::world::{PROBE, Visitor, World};
+use super::papers;
+use super::world::{Visitor, World};
 use crate::support::raw_client::RawClient;
 use crate::support::wire::{self, Connect, V5_0};
 
@@ -20,13 +21,9 @@ pub(crate) struct Answers {
     pub(crate) delivered: BTreeSet<String>,
 }
 
-/// Everybody comes, publishes, subscribes, and is sent what the probe publishes, to the address and with the password given.
+/// Everybody comes, publishes, subscribes, and is sent what the probe publishes, there where it comes as whom it is told.
 /// With the answers come the topics that a broker took from the probe.
-pub(crate) fn ask(
-    world: &World,
-    address: SocketAddr,
-    probe: (SocketAddr, Option<&str>),
-) -> (Vec<Answers>, Vec<String>) {
+pub(crate) fn ask(world: &World, address: SocketAddr, probe: (SocketAddr, &Visitor)) -> (Vec<Answers>, Vec<String>) {
     let mut all: Vec<(Answers, Option<RawClient>)> =
         world.visitors.iter().map(|visitor| come(visitor, address)).collect();
     for (visitor, (answers, client)) in world.visitors.iter().zip(&mut all) {
@@ -39,10 +36,9 @@ pub(crate) fn ask(
             answers.subscribed = subscribe(client, &visitor.subscribes);
         }
     }
-    let mut login = Connect::new(V5_0, "the-probe");
-    login.login = probe.1.map(|password| (PROBE.to_owned(), Some(password.into())));
-    let mut client = RawClient::connect(probe.0, &login);
-    let taken = publish(&mut client, &world.delivered, "probe");
+    // Where nobody is let in, the probe is not either.
+    let (_, client) = come(probe.1, probe.0);
+    let taken = client.map(|mut client| publish(&mut client, &world.delivered, "probe")).unwrap_or_default();
     for (answers, client) in &mut all {
         if let Some(client) = client {
             answers.delivered = delivered(client);
@@ -56,7 +52,10 @@ fn come(visitor: &Visitor, address: SocketAddr) -> (Answers, Option<RawClient>) 
     let mut connect = Connect::new(V5_0, &visitor.client_id);
     let password = visitor.password.as_ref().map(|password| password.as_bytes().to_vec());
     connect.login = visitor.username.as_ref().map(|name| (name.clone(), password));
-    let mut client = RawClient::dial(address);
+    let mut client = match &visitor.certificate {
+        Some(name) => RawClient::try_dial_tls(address, papers::of(name)).expect("a handshake"),
+        None => RawClient::dial(address),
+    };
     client.send(&connect.bytes());
     let connack = client.frame();
     assert_eq!(connack.first(), Some(&0x20), "a CONNACK: {connack:02x?}");

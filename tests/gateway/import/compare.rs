@@ -110,7 +110,7 @@ fn is_told(
     let is_strange = |name: &str| name.contains(['/', '+', '#']) || name.starts_with('$');
     let has_strange_name = is_strange(&visitor.client_id) || visitor.username.as_deref().is_some_and(is_strange);
     let kinds: &[Kind] = match verb {
-        Verb::Connect => &[Kind::User, Kind::Text],
+        Verb::Connect => &[Kind::User, Kind::Text, Kind::Setting],
         Verb::Publish => &[Kind::PartOfALevel, Kind::Text, Kind::Precedence],
         Verb::Subscribe => &[Kind::SubscribeDeny, Kind::Covering, Kind::Text],
         Verb::Receive => &[
@@ -123,7 +123,8 @@ fn is_told(
         ],
     };
     let is_share = verb == Verb::Subscribe && what.starts_with("$share/");
-    kinds.iter().any(|kind| report.tells(*kind))
+    report.tells(Kind::TwoSources)
+        || kinds.iter().any(|kind| report.tells(*kind))
         || (is_share && report.tells(Kind::SharedSubscription))
         || (what.starts_with('$') && report.tells(Kind::Always))
         || (has_strange_name && report.tells(Kind::Always) && verb != Verb::Connect)

@@ -6,6 +6,7 @@
 mod answers;
 mod compare;
 mod golden;
+mod papers;
 mod random;
 mod sides;
 mod world;
@@ -19,7 +20,7 @@ use world::World;
 fn engine_in(world: &World) -> Tally {
     let original = Original::start(world);
     let (import, folder) = original.import();
-    let (theirs, published) = answers::ask(world, original.address, (original.address, Some("of probe")));
+    let (theirs, published) = answers::ask(world, original.address, (original.address, &world.probe()));
     let engine = Engine::new(&import, &folder);
     let ours: Vec<Answers> = world.visitors.iter().map(|visitor| engine.answers(visitor, &published)).collect();
     compare(world, &published, (&theirs, &ours), &import.report)
@@ -51,12 +52,13 @@ fn the_policy_of_the_dynamic_security_plugin_answers_as_the_original() {
 fn the_gateway_with_the_import_answers_as_the_original() {
     let broker = Original::start(&World::without_rules());
     let mut tally = Tally::default();
-    for world in (5000..5015).map(World::of_acl_file).chain((6000..6015).map(World::of_dynsec)) {
+    let worlds = (5000..5015).map(World::of_acl_file).chain((6000..6015).map(World::of_dynsec));
+    for world in worlds.chain((7000..7036).map(World::of_settings)) {
         let original = Original::start(&world);
         let (import, folder) = original.import();
         let gateway = Imported::start(&folder, original.address, broker.address);
-        let (theirs, published) = answers::ask(&world, original.address, (original.address, Some("of probe")));
-        let (ours, _) = answers::ask(&world, gateway.address, (broker.address, None));
+        let (theirs, published) = answers::ask(&world, original.address, (original.address, &world.probe()));
+        let (ours, _) = answers::ask(&world, gateway.address, (broker.address, &World::stranger()));
         tally.add(compare(&world, &published, (&theirs, &ours), &import.report));
     }
     eprintln!("{tally:?}");

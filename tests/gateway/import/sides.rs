@@ -38,8 +38,9 @@ impl Original {
         let lines = world.conf.replace('@', &folder.path().display().to_string());
         let port = address.port();
         let text = format!(
-            "listener {port} 127.0.0.1\n{lines}user root\npersistence false\nsys_interval 0\nset_tcp_nodelay true\n\
-             max_inflight_messages 1000\nmax_queued_messages 10000\nlog_dest stderr\nlog_type error\nlog_type warning\n"
+            "{}listener {port} 127.0.0.1\n{lines}user root\npersistence false\nsys_interval 0\nset_tcp_nodelay true\n\
+             max_inflight_messages 1000\nmax_queued_messages 10000\nlog_dest stderr\nlog_type error\nlog_type warning\n",
+            world.head
         );
         let conf = folder.path().join("mosquitto.conf");
         fs::write(&conf, text).expect("mosquitto.conf");

@@ -4,6 +4,7 @@ use aws_lc_rs::{digest, pbkdf2};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
+use super::papers;
 use super::random::Random;
 
 /// Who may do everything, and does the publishing whose deliveries are looked at.
@@ -17,8 +18,10 @@ const LEVELS: [&str; 7] = ["a", "b", "c", "ann", "c1", "", "é"];
 const SPECIAL: [&str; 11] = ["d/e", "x/y", "pann", "c1-", "$j", "%u", "%c", "bob", "ü", "${identity}", "${client_id}"];
 
 /// One client and what it asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Visitor {
+    /// The name in its certificate, where it comes by TLS.
+    pub(crate) certificate: Option<String>,
     pub(crate) client_id: String,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<String>,
@@ -27,10 +30,12 @@ pub(crate) struct Visitor {
 }
 
 /// Settings, visitors, and the topics whose deliveries are looked at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct World {
     pub(crate) seed: u64,
-    /// Lines of mosquitto.conf beside its listener; `@` stands for the folder.
+    /// Lines of mosquitto.conf before its listener.
+    pub(crate) head: String,
+    /// Lines of mosquitto.conf of its listener, and behind it; `@` stands for the folder.
     pub(crate) conf: String,
     /// Files by name.
     pub(crate) files: Vec<(&'static str, String)>,
@@ -42,7 +47,7 @@ impl World {
     /// That permits everything.
     pub(crate) fn without_rules() -> Self {
         let conf = "allow_anonymous true\n".to_owned();
-        Self { seed: 0, conf, files: Vec::new(), visitors: Vec::new(), delivered: Vec::new() }
+        Self { conf, ..Self::default() }
     }
 
     /// With an `acl_file`.
@@ -76,7 +81,7 @@ impl World {
             files.push(("passwords", passwords(users.iter().copied().chain([PROBE]))));
         }
         let (visitors, delivered) = visitors(&mut random, &users, false);
-        Self { seed, conf, files, visitors, delivered }
+        Self { seed, conf, files, visitors, delivered, ..Self::default() }
     }
 
     /// With the dynamic security plugin.
@@ -123,7 +128,71 @@ impl World {
         let conf =
             format!("allow_anonymous {allows_anonymous}\nplugin {plugin}\nplugin_opt_config_file @/dynsec.json\n");
         let (visitors, delivered) = visitors(&mut random, &users, true);
-        Self { seed, conf, files: vec![("dynsec.json", format!("{document:#}"))], visitors, delivered }
+        let files = vec![("dynsec.json", format!("{document:#}"))];
+        Self { seed, conf, files, visitors, delivered, ..Self::default() }
+    }
+
+    /// One of the former, with settings that change who clients are.
+    pub(crate) fn of_settings(seed: u64) -> Self {
+        let mut world = if seed % 2 == 0 { Self::of_acl_file(seed) } else { Self::of_dynsec(seed) };
+        match seed / 2 % 6 {
+            0 => world.by_certificate(),
+            1 => world.conf.push_str("clientid_prefixes c\n"),
+            2 => world.by_client_id(),
+            3 => world.head = "per_listener_settings true\n".to_owned(),
+            4 => world.conf = world.conf.replace("acl_file", "#").replace("plugin", "#"),
+            _ => world.with_both(),
+        }
+        // Who takes another's Client Identifier ends that one's connection.
+        let mut seen = std::collections::HashSet::new();
+        world.visitors.retain(|visitor| seen.insert(visitor.username.clone()));
+        world
+    }
+
+    /// Certificates prove who it is, and nothing else does.
+    fn by_certificate(&mut self) {
+        let file = |name: &str| papers::path(name).display().to_string();
+        let (ca, certificate, key) = (file("ca.pem"), file("server.pem"), file("server.key"));
+        let tls = format!("cafile {ca}\ncertfile {certificate}\nkeyfile {key}\nrequire_certificate true\n");
+        self.conf = format!("{tls}use_identity_as_username true\n{}", self.conf);
+        for visitor in &mut self.visitors {
+            visitor.certificate = Some(visitor.username.clone().unwrap_or_else(|| "nobody".to_owned()));
+        }
+    }
+
+    /// User names are Client Identifiers; most visitors send them as such.
+    fn by_client_id(&mut self) {
+        self.conf = format!("use_username_as_clientid true\n{}", self.conf);
+        for (at, visitor) in self.visitors.iter_mut().enumerate().filter(|(at, _)| at % 4 != 0) {
+            visitor.client_id = visitor.username.clone().unwrap_or_else(|| format!("v{at}"));
+        }
+    }
+
+    /// The files of the plugin, and those that it is asked before.
+    fn with_both(&mut self) {
+        let other = if self.files.iter().any(|(name, _)| *name == "acl") {
+            Self::of_dynsec(self.seed + 1_000_000)
+        } else {
+            Self::of_acl_file(self.seed + 1_000_000)
+        };
+        let is_said = |line: &&str| !line.starts_with("allow_anonymous");
+        self.conf.extend(other.conf.lines().filter(is_said).map(|line| format!("{line}\n")));
+        self.files.extend(other.files);
+    }
+
+    /// The probe, as it is let in here.
+    pub(crate) fn probe(&self) -> Visitor {
+        let is_by_certificate = self.visitors.iter().any(|visitor| visitor.certificate.is_some());
+        let name = Some(PROBE.to_owned());
+        // A prefix that some worlds ask for.
+        let client_id = "c-the-probe".to_owned();
+        let certificate = name.clone().filter(|_| is_by_certificate);
+        Visitor { client_id, username: name, password: Some(password_of(PROBE)), certificate, ..Visitor::default() }
+    }
+
+    /// The probe where anybody is let in.
+    pub(crate) fn stranger() -> Visitor {
+        Visitor { client_id: "c-the-probe".to_owned(), ..Visitor::default() }
     }
 }
 
@@ -290,7 +359,7 @@ fn visitors(random: &mut Random, users: &[&str], shares: bool) -> (Vec<Visitor>,
         }
         subscribes.sort_unstable();
         subscribes.dedup();
-        all.push(Visitor { client_id, username, password, publishes, subscribes });
+        all.push(Visitor { certificate: None, client_id, username, password, publishes, subscribes });
     }
     let mut delivered: Vec<String> = (0..24).map(|_| name(random)).collect();
     delivered.sort_unstable();
