@@ -20,8 +20,8 @@ acl_file, password_file and the file of its dynamic security plugin.
 
 Into the folder go policy.toml and cases.toml, the password digests as they
 were, and a gateway.toml to begin with. Nothing is replaced without --force.
-What the files permit, the policy permits; where their meaning has no equal it
-permits less, and the report names file and line.
+What the files permit, the policy permits. Where that has no equal, the report
+says what the policy does instead, with file and line: mostly, it permits less.
 
   tidegate import mosquitto /etc/mosquitto/mosquitto.conf --out plant
   tidegate check -c plant/gateway.toml
@@ -56,7 +56,7 @@ struct Mosquitto {
     /// The password_file, in place of what mosquitto.conf names
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// The file of the dynamic security plugin, in place of what mosquitto.conf names
+    /// The plugin's file, in place of what mosquitto.conf names
     #[arg(long, value_name = "FILE")]
     dynamic_security: Option<PathBuf>,
     /// Without a mosquitto.conf: clients without a user name may connect

@@ -9,9 +9,6 @@ use super::Files;
 use super::acl_file::{blank, first_word};
 use super::report::{Mistake, Place};
 
-/// Files that name files that name files.
-const MAX_INCLUDES: usize = 1000;
-
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Set<T> {
@@ -80,8 +77,14 @@ pub(super) struct Conf {
 
 /// Reads a file and those that it includes; every mistake in them.
 pub(super) fn read(path: &Path, files: &dyn Files) -> Result<Conf, Vec<Mistake>> {
-    let mut reading =
-        Reading { files, conf: Conf::default(), default: Listener::default(), mistakes: Vec::new(), open: 0 };
+    let mut reading = Reading {
+        files,
+        conf: Conf::default(),
+        default: Listener::default(),
+        mistakes: Vec::new(),
+        at: None,
+        is_included: false,
+    };
     reading.file(path);
     reading.close()
 }
@@ -92,18 +95,15 @@ struct Reading<'f> {
     /// What stands before the first `listener`, and with `port` is one itself.
     default: Listener,
     mistakes: Vec<Mistake>,
-    open: usize,
+    /// The listener that the lines are of; none before the first of a file.
+    at: Option<usize>,
+    is_included: bool,
 }
 
 impl Reading<'_> {
     fn file(&mut self, path: &Path) {
         let file: Arc<str> = path.display().to_string().into();
         let mistake = |what: String| Mistake { place: Place::whole(&file), what };
-        self.open += 1;
-        if self.open > MAX_INCLUDES {
-            self.mistakes.push(mistake("too many files are included".to_owned()));
-            return;
-        }
         let bytes = match self.files.read(path) {
             Ok(bytes) => bytes,
             Err(what) => return self.mistakes.push(mistake(what)),
@@ -125,6 +125,8 @@ impl Reading<'_> {
         let Some((key, rest)) = first_word(line) else { return Ok(()) };
         let key = if key == "auth_plugin" { "plugin" } else { key };
         match key {
+            // Of the main file alone.
+            "include_dir" if self.is_included => {}
             "include_dir" => return self.include(&folder.join(text(key, rest)?)),
             "per_listener_settings" => self.conf.per_listener = flag(key, rest)?,
             "listener" => self.listener(rest, place)?,
@@ -152,7 +154,14 @@ impl Reading<'_> {
         let mut paths = self.files.list(folder)?;
         paths.retain(|path| path.extension().is_some_and(|ending| ending == "conf"));
         paths.sort();
-        paths.iter().for_each(|path| self.file(path));
+        let at = self.at;
+        self.is_included = true;
+        for path in &paths {
+            self.at = None;
+            self.file(path);
+        }
+        self.is_included = false;
+        self.at = at;
         Ok(())
     }
 
@@ -161,13 +170,14 @@ impl Reading<'_> {
         let host =
             first_word(host).map(|(host, _)| host.trim_matches(blank).to_owned()).filter(|host| !host.is_empty());
         let listener = Listener { port: port(port_text)?, host, place: Some(place.clone()), ..Listener::default() };
+        self.at = Some(self.conf.listeners.len());
         self.conf.listeners.push(listener);
         Ok(())
     }
 
     /// The listener whose settings the lines are.
     fn current(&mut self) -> &mut Listener {
-        self.conf.listeners.last_mut().unwrap_or(&mut self.default)
+        self.at.and_then(|at| self.conf.listeners.get_mut(at)).unwrap_or(&mut self.default)
     }
 
     /// Settings that are of the whole broker, or of a listener each.
@@ -258,4 +268,84 @@ fn flag(key: &str, rest: &str) -> Result<bool, String> {
 fn port(text: &str) -> Result<u16, String> {
     let word = first_word(text).map_or("", |(word, _)| word);
     word.parse().map_err(|_| format!("`{word}` is no port"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Memory(&'static [(&'static str, &'static str)]);
+
+    impl Files for Memory {
+        fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+            let found = self.0.iter().find(|(name, _)| Path::new(name) == path);
+            found.map(|(_, text)| text.as_bytes().to_vec()).ok_or_else(|| "no such file".to_owned())
+        }
+
+        fn list(&self, folder: &Path) -> Result<Vec<PathBuf>, String> {
+            Ok(self.0.iter().map(|(name, _)| PathBuf::from(name)).filter(|path| path.starts_with(folder)).collect())
+        }
+    }
+
+    fn conf(text: &'static str) -> Result<Conf, Vec<Option<usize>>> {
+        let mistakes = |mistakes: Vec<Mistake>| mistakes.iter().map(|mistake| mistake.place.line).collect::<Vec<_>>();
+        let files = vec![("etc/m.conf", text)];
+        read(Path::new("etc/m.conf"), &Memory(files.leak())).map_err(mistakes)
+    }
+
+    fn path(set: &Option<Set<PathBuf>>) -> Option<&str> {
+        set.as_ref().and_then(|set| set.value.to_str())
+    }
+
+    #[test]
+    fn settings_are_of_the_broker_or_of_the_listener_above_them() {
+        let text = "acl_file a\nlistener 1\nallow_anonymous 1\nlistener 2 ::1 # of IPv6\npassword_file p w\n";
+        let whole = conf(text).unwrap();
+        assert_eq!(
+            (path(&whole.security.acl_file), path(&whole.security.password_file)),
+            (Some("etc/a"), Some("etc/p w"))
+        );
+        assert_eq!(
+            whole.security.allow_anonymous.as_ref().map(|set| (set.value, set.place.line)),
+            Some((true, Some(3)))
+        );
+        let ports: Vec<_> = whole.listeners.iter().map(|listener| (listener.port, listener.host.as_deref())).collect();
+        assert_eq!(ports, [(1, None), (2, Some("::1"))]);
+
+        let each = conf("per_listener_settings true\nlistener 1\nacl_file /a\nlistener 2\nplugin x/dynamic_security.so\nplugin_opt_config_file d\n").unwrap();
+        assert_eq!(each.security, Security::default());
+        assert_eq!(path(&each.listeners[0].security.acl_file), Some("/a"));
+        let plugin = &each.listeners[1].security.plugins[0];
+        assert!(plugin.is_dynamic_security());
+        assert_eq!(path(&plugin.config_file), Some("etc/d"));
+    }
+
+    #[test]
+    fn a_listener_that_is_not_named_is_there_when_something_is_said_of_it() {
+        let ports = |text| conf(text).unwrap().listeners.iter().map(|listener| listener.port).collect::<Vec<_>>();
+        assert_eq!(ports("allow_anonymous true\nacl_file a\npassword_file p\n"), [0; 0]);
+        assert_eq!(ports("port 1884\n"), [1884]);
+        assert_eq!(ports("use_identity_as_username true\nlistener 5\n"), [1883, 5]);
+        assert_eq!(ports("per_listener_settings true\nacl_file a\nlistener 5\n"), [5]);
+        assert_eq!(ports("per_listener_settings true\npassword_file a\nlistener 5\n"), [1883, 5]);
+    }
+
+    #[test]
+    fn folders_are_included_in_order() {
+        let files = Memory(&[
+            ("m.conf", "listener 0\ninclude_dir d\nuse_identity_as_username true\nlistener 3\n"),
+            ("d/2.conf", "listener 2\r\ninclude_dir d\n"),
+            ("d/1.conf", "listener 1\n"),
+            ("d/note", "nonsense"),
+        ]);
+        let listeners = read(Path::new("m.conf"), &files).unwrap().listeners;
+        let ports: Vec<_> = listeners.iter().map(|one| (one.port, one.identity_as_username.is_some())).collect();
+        assert_eq!(ports, [(0, true), (1, false), (2, false), (3, false)]);
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let text = "listener x\nacl_file\nallow_anonymous yes\n# fine\nlistener\nplugin_opt_config_file d\nacl_file a\nacl_file b\nbridge_cafile x\n";
+        assert_eq!(conf(text).err(), Some(vec![Some(1), Some(2), Some(3), Some(5), Some(6), Some(8)]));
+    }
 }

@@ -1,17 +1,21 @@
 //! Names for roles and rules: what a policy takes, and each once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Characters of a name; what is longer is cut.
 const MAX_CHARS: usize = 48;
 
 /// The names that are taken.
 #[derive(Debug)]
-pub(super) struct Names(HashSet<String>);
+pub(super) struct Names {
+    taken: HashSet<String>,
+    /// How often each was wanted.
+    wanted: HashMap<String, u32>,
+}
 
 impl Default for Names {
     fn default() -> Self {
-        Self(["everyone", "default"].map(str::to_owned).into())
+        Self { taken: ["everyone", "default"].map(str::to_owned).into(), wanted: HashMap::new() }
     }
 }
 
@@ -20,9 +24,9 @@ impl Names {
     pub(super) fn fresh(&mut self, wanted: &str) -> String {
         let plain = plain(wanted);
         let mut name = plain.clone();
-        let mut count = 1_u32;
-        while !self.0.insert(name.clone()) {
-            count += 1;
+        let count = self.wanted.entry(plain.clone()).or_insert(1);
+        while !self.taken.insert(name.clone()) {
+            *count += 1;
             name = format!("{plain}-{count}");
         }
         name

@@ -289,6 +289,9 @@ fn read(path: &Set<PathBuf>, files: &dyn Files) -> Result<(Vec<u8>, Arc<str>), V
 /// What of a listener and of the whole is told, whatever the files say.
 pub(super) fn tell_of_settings(conf: &Conf, report: &mut Report) {
     for listener in &conf.listeners {
+        if let (0, Some(place)) = (listener.port, &listener.place) {
+            report.add(Kind::Setting, Some(place), "a listener on a Unix socket: left out of gateway.toml");
+        }
         if let Some(mount) = &listener.mount_point {
             let text = format!("`mount_point {}`: topics are not changed here; leave it to Mosquitto", mount.value);
             report.add(Kind::Setting, Some(&mount.place), text);

@@ -8,7 +8,7 @@
 mod denials;
 mod roles;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::roles::{Class, Purpose, conditions};
 use super::names::Names;
@@ -24,6 +24,8 @@ pub(super) struct Rules {
     /// Remarks by name of a role or id of a rule.
     pub(super) notes: BTreeMap<String, String>,
     pub(super) names: Names,
+    /// Names of roles that are for all of a realm.
+    bases: BTreeSet<String>,
 }
 
 /// The clients that a sheet is for.
@@ -41,7 +43,7 @@ pub(super) struct Realm {
 
 impl Rules {
     pub(super) fn new(version: &str) -> Self {
-        Self { draft: Draft::new(version), notes: BTreeMap::new(), names: Names::default() }
+        Self { draft: Draft::new(version), notes: BTreeMap::new(), names: Names::default(), bases: BTreeSet::new() }
     }
 
     /// Makes rules of a sheet.
@@ -76,14 +78,14 @@ impl Rules {
 
     /// A role of those whom nothing tells apart, within a realm; none where there is one realm alone.
     fn base(&mut self, realm: &Realm) -> Option<String> {
-        (!realm.listeners.is_empty()).then(|| {
-            let name = format!("{}clients", realm.prefix);
-            if !self.draft.roles.iter().any(|role| role.name == name) {
-                let role = Role { conditions: conditions(realm), ..Role::new(&name) };
-                self.draft.roles.push(role);
-            }
-            name
-        })
+        if realm.listeners.is_empty() {
+            return None;
+        }
+        let name = format!("{}clients", realm.prefix);
+        if self.bases.insert(name.clone()) {
+            self.draft.roles.push(Role { conditions: conditions(realm), ..Role::new(&name) });
+        }
+        Some(name)
     }
 
     /// Lets the subscriptions of a realm through, so that deliveries alone are judged.
@@ -111,7 +113,7 @@ struct Adding<'a> {
     sheet: &'a Sheet,
     realm: &'a Realm,
     report: &'a mut Report,
-    /// Roles that were made, by the list that they are for and the users in them.
+    /// Roles that were made, by the list that they are for, where that matters, and the users in them.
     roles: HashMap<(String, Vec<String>), String>,
     anonymous: Option<String>,
     named: Option<String>,

@@ -43,7 +43,7 @@ pub(super) fn settings(wanted: &[Wanted<'_>], base: &Path) -> String {
         "The gateway takes the ports that Mosquitto had; Mosquitto moves to loopback (`servers` below).",
     );
     setting(&mut text, "policies", "[\".\"]");
-    for listener in wanted {
+    for listener in wanted.iter().filter(|wanted| wanted.listener.port != 0) {
         self::listener(&mut text, listener, base);
     }
     text.push_str("\n[[broker]]\n");

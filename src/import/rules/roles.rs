@@ -58,7 +58,9 @@ impl Adding<'_> {
             class.users.iter().cloned().partition(|user| binds && self.realm.bound.contains_key(user));
         let mut names = Vec::new();
         if !free.is_empty() {
-            let key = (list.id.clone(), free);
+            // The roles of a plugin stay apart, whoever has them now; the users of an `acl_file` are who they are.
+            let of_list = if self.sheet.judges_subscriptions { list.id.clone() } else { String::new() };
+            let key = (of_list, free);
             names.push(match self.roles.get(&key) {
                 Some(name) => name.clone(),
                 None => self.role(key, list),

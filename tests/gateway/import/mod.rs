@@ -6,7 +6,9 @@
 mod answers;
 mod compare;
 mod golden;
+mod howto;
 mod papers;
+mod program;
 mod random;
 mod sides;
 mod world;
