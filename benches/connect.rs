@@ -1,7 +1,7 @@
 //! What it costs to know who a client is: CPU of the gateway per connect, for each source of identity, over plain TCP so
 //! that no handshake is in it, and once over mTLS.
 //!
-//! `cargo bench --bench connect -- [--rounds N]`. Two gateways take turns: one remembers good answers, one asks each time.
+//! `cargo bench --bench connect -- [--quick] [--rounds N]`. Two gateways take turns: one remembers good answers, one asks each time.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the report is the product of this program")]
 #![expect(clippy::indexing_slicing, reason = "indices come from the program's own lengths; a panic ends a bench only")]
@@ -52,7 +52,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let rounds = arguments.iter().position(|argument| argument == "--rounds").and_then(|at| arguments.get(at + 1));
-    match run(rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(15)) {
+    let usual = if arguments.iter().any(|argument| argument == "--quick") { 5 } else { 15 };
+    match run(rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("connect: {error}");

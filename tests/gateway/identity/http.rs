@@ -222,7 +222,7 @@ fn a_user_name_without_its_password_names_nobody_who_shows_a_certificate() {
 #[test]
 fn yes_and_no_are_remembered_for_their_own_times_and_for_what_was_asked_alone() {
     let (broker, service) = (RecordingBroker::polite(), Service::start(yes("{\"allow\": true}")));
-    let lines = "identity.http.cache = \"1500ms\"\nidentity.http.negative_cache = \"400ms\"";
+    let lines = "identity.http.cache = \"4s\"\nidentity.http.negative_cache = \"1500ms\"";
     let gateway = setup(&broker, &service, lines).start();
     let ask = |client_id: &str, password: &str| {
         let before = service.questions().len();
@@ -237,9 +237,9 @@ fn yes_and_no_are_remembered_for_their_own_times_and_for_what_was_asked_alone() 
     assert_eq!(ask("a", "q"), (Some(4), 1), "another password");
     assert_eq!(ask("a", "q"), (Some(4), 0));
     assert_eq!(ask("a", "p"), (Some(0), 0));
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(1600));
     assert_eq!(ask("a", "q"), (Some(4), 1));
-    std::thread::sleep(Duration::from_millis(1200));
+    std::thread::sleep(Duration::from_millis(2500));
     assert_eq!(ask("a", "p"), (Some(4), 1));
     service.now(Manner::Answers(500, String::new()));
     assert_eq!((ask("e", "p"), ask("e", "p")), ((Some(3), 1), (Some(3), 1)), "an error is not remembered");
@@ -255,7 +255,7 @@ fn a_connection_ends_when_the_service_said_it_would() {
     };
     service.now(expires(0));
     assert_eq!(ask(&gateway, V3_1_1, "past", "p"), refused(BAD_CREDENTIALS, "identity.http.expired"));
-    service.now(expires(2));
+    service.now(expires(3));
     let mut client = dial(&gateway, Door::Plain, None);
     client.send(&with_login(V5_0, "c", "operator", Some("p")).bytes());
     assert_eq!(wire::body(&client.frame())[1], 0);

@@ -140,7 +140,7 @@ fn a_connection_ends_with_its_token() {
     let (broker, issuer) = (RecordingBroker::polite(), Issuer::new());
     let gateway = start(&broker, &issuer, &format!("{SETTINGS}\nidentity.token.leeway = \"0s\""));
     for (number, version) in VERSIONS.into_iter().enumerate() {
-        let token = issuer.token(&claims(&json!({"exp": now() + 2})));
+        let token = issuer.token(&claims(&json!({"exp": now() + 3})));
         let client_id = format!("c-{version}");
         let mut client = dial(&gateway, Door::Plain, None);
         client.send(&with_login(version, &client_id, "operator", Some(&token)).bytes());
