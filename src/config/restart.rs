@@ -36,7 +36,7 @@ impl Found<'_> {
             match running.listeners.iter().find(|known| known.name == listener.name) {
                 None => self.report(place("name"), format!("listener `{}` is new", listener.name)),
                 Some(known) if known.bind != listener.bind => {
-                    let message = format!("`bind` of listener `{}` is another", listener.name);
+                    let message = format!("`bind` of listener `{}` has changed", listener.name);
                     self.report(place("bind"), message);
                 }
                 Some(_) => {}
@@ -52,7 +52,7 @@ impl Found<'_> {
     fn unless(&mut self, is_same: bool, keys: &[&str]) {
         if !is_same {
             let steps: Vec<Step<'_>> = keys.iter().map(|key| Step::Key(key)).collect();
-            self.report(place(&self.source.text, &steps), format!("`{}` is another", keys.join(".")));
+            self.report(place(&self.source.text, &steps), format!("`{}` has changed", keys.join(".")));
         }
     }
 
@@ -130,22 +130,22 @@ level = "info"
     fn each_key_that_needs_a_restart_is_named_at_its_place() {
         let running = load(RUNNING);
         for (from, to, expected) in [
-            ("level = \"info\"", "level = \"debug\"", Some(("`log.level` is another", Some(19)))),
+            ("level = \"info\"", "level = \"debug\"", Some(("`log.level` has changed", Some(19)))),
             ("[log]\nlevel = \"info\"\n", "", None),
-            ("max_queue = 100", "max_queue = 200", Some(("`audit.max_queue` is another", Some(17)))),
+            ("max_queue = 100", "max_queue = 200", Some(("`audit.max_queue` has changed", Some(17)))),
             (
                 "max_queue = 100",
                 "file = \"/tmp/audit.jsonl\"\nmax_queue = 100",
-                Some(("`audit.file` is another", Some(17))),
+                Some(("`audit.file` has changed", Some(17))),
             ),
-            ("max_queue = 100", "", Some(("`audit.max_queue` is another", Some(16)))),
-            ("[admin]\nbind = \"127.0.0.1:9464\"", "", Some(("`admin.bind` is another", None))),
-            (":1884", ":1889", Some(("`bind` of listener `office` is another", Some(9)))),
+            ("max_queue = 100", "", Some(("`audit.max_queue` has changed", Some(16)))),
+            ("[admin]\nbind = \"127.0.0.1:9464\"", "", Some(("`admin.bind` has changed", None))),
+            (":1884", ":1889", Some(("`bind` of listener `office` has changed", Some(9)))),
             ("\"office\"", "\"lab\"", Some(("listener `lab` is new", Some(8)))),
             (":1885", ":1886", None),
             ("[log]", "[limits]\nmax_connections = 7\n[log]", None),
             ("[log]", "[deadlines]\ndrain = \"1s\"\n[reload]\npoll = \"1s\"\n[log]", None),
-            ("[log]", "[authentication]\nworkers = 3\n[log]", Some(("`authentication.workers` is another", Some(19)))),
+            ("[log]", "[authentication]\nworkers = 3\n[log]", Some(("`authentication.workers` has changed", Some(19)))),
         ] {
             let found = needs_restart(&running, &load(&RUNNING.replace(from, to)));
             let first =

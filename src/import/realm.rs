@@ -282,6 +282,8 @@ fn read(path: &Set<PathBuf>, files: &dyn Files) -> Result<(Vec<u8>, Arc<str>), V
     let file: Arc<str> = path.value.display().to_string().into();
     match files.read(&path.value) {
         Ok(bytes) => Ok((bytes, file)),
+        // Named on the command line, it is its own place.
+        Err(what) if path.place == Place::whole(&file) => Err(vec![Mistake { place: path.place.clone(), what }]),
         Err(what) => Err(vec![Mistake { place: path.place.clone(), what: format!("`{file}`: {what}") }]),
     }
 }

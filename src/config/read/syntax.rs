@@ -7,27 +7,44 @@ use crate::config::problem::{self, Problem};
 const UNQUOTED: [&str; 5] =
     ["invalid float", "invalid integer", "invalid boolean", "invalid date", "string values must be quoted"];
 
+/// What is said inside of something that is never closed, and what that is.
+const WITHIN: [(&str, &str); 4] = [
+    ("array elements", "a list before this is not closed with `]`"),
+    ("unclosed array, ", "a list before this is not closed with `]`"),
+    ("inline table", "a table before this is not closed with `}`"),
+    ("key-value pairs", "a table before this is not closed with `}`"),
+];
+
 /// Reports syntax errors, the first of each line; gives the lines about which nothing else can be said.
 pub(super) fn syntax(errors: &[toml::de::Error], reading: &mut Reading) -> Vec<usize> {
-    let is_open = errors.iter().any(|error| error.message().starts_with("unclosed array, "));
-    let mut broken = Vec::new();
+    let open = ["unclosed array, ", "unclosed inline table"];
+    let is_open = errors.iter().any(|error| open.iter().any(|start| error.message().starts_with(start)));
+    let (mut broken, mut has_lost_header) = (Vec::new(), false);
     for error in errors {
-        let span = error.span().unwrap_or(0..0);
+        let (message, span) = (error.message(), error.span().unwrap_or(0..0));
         let line = reading.source.line(span.start);
-        // A list that is never closed makes every line behind it an error.
-        if broken.contains(&line) || is_open && !broken.is_empty() && broken.contains(&(line - 1)) {
+        // Keys behind a header that is lost are taken for those of the table before it.
+        let is_repeat = has_lost_header && message.starts_with("duplicate key");
+        if is_repeat || broken.contains(&line) {
             broken.push(line);
             continue;
         }
         broken.push(line);
-        let help = match error.message() {
-            message if UNQUOTED.iter().any(|start| message.starts_with(start)) => {
+        has_lost_header |=
+            reading.source.text.lines().nth(line - 1).is_some_and(|text| text.trim_start().starts_with('['));
+        let within = WITHIN.iter().find(|(words, _)| is_open && message.contains(words));
+        let help = match within {
+            Some((_, help)) => help,
+            None if UNQUOTED.iter().any(|start| message.starts_with(start)) => {
                 "text stands in quotes, as in `bind = \"127.0.0.1:1883\"`"
             }
-            message if is_open && message.contains("array") => "a list before this is not closed with `]`",
-            _ => "",
+            None => "",
         };
-        reading.report(reading.at(problem::Kind::Syntax, &span, "not TOML").label(error.message()).help(help));
+        reading.report(reading.at(problem::Kind::Syntax, &span, "not TOML").label(message).help(help));
+        // What is never closed makes every line behind it an error.
+        if within.is_some() {
+            break;
+        }
     }
     if is_open { (1..=reading.source.text.lines().count()).collect() } else { with_lost_tables(&broken, reading) }
 }

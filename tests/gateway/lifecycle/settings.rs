@@ -23,7 +23,7 @@ fn a_bad_file_changes_nothing_and_is_named_with_its_line() {
         ("policy/policy.toml", String::new(), "policy.toml"),
         ("pki/server.key", key.chars().take(key.len() / 2).collect(), "not well-formed PEM"),
         ("gateway.toml", format!("{settings}{listener}identity.sources = [\"anonymous\"]\n"), "listener `more` is new"),
-        ("gateway.toml", settings.replace("[audit]\n", "[audit]\nmax_queue = 7\n"), "`audit.max_queue` is another"),
+        ("gateway.toml", settings.replace("[audit]\n", "[audit]\nmax_queue = 7\n"), "`audit.max_queue` has changed"),
     ];
     for (count, (file, text, expected)) in (1_u8..).zip(&bad) {
         gateway.put(file, text);
