@@ -47,6 +47,7 @@ pub struct Asking<'i> {
     pub connect: Connect<'i>,
     /// Bytes of the CONNECT; what lies behind goes to [`Connection::receive`].
     pub consumed: usize,
+    policy_version: Arc<str>,
 }
 
 /// A permitted CONNECT.
@@ -98,7 +99,7 @@ pub fn open<'i>(input: &'i [u8], terms: &Terms) -> Opening<'i> {
         Ok(connect) => connect,
         Err(error) => return undecodable(error),
     };
-    let asking = Asking { connect, consumed: frame.len() };
+    let asking = Asking { connect, consumed: frame.len(), policy_version: Arc::clone(terms.policy.version()) };
     match judge_form(&connect, terms) {
         Ok(()) => Opening::Asking(Box::new(asking)),
         Err(end) => Opening::Refused(asking.refused(end)),
@@ -151,7 +152,7 @@ impl Asking<'_> {
         let end = End { client_id: Some(Text::new(connect.client_id)), ..end };
         let farewell = reply::before_connack(connect.version, &end);
         let told = connect.version == Version::V50 && connect.request_problem_information;
-        let words = end.rule.as_ref().filter(|_| told).map(|rule| reason_string(rule.as_str()));
+        let words = end.rule.as_ref().filter(|_| told).map(|rule| reason_string(rule.as_str(), &self.policy_version));
         let mut reply = Vec::new();
         write_farewell(connect.version, farewell, words.as_deref(), &mut reply);
         if connect.maximum_packet_size.is_some_and(|size| u32::try_from(reply.len()).is_ok_and(|len| len > size)) {

@@ -138,10 +138,11 @@ impl Connection {
         }
     }
 
-    /// The Reason String of a refusal: for a 5.0 client that wants to know, and never more than the rule's id.
+    /// The Reason String of a refusal: for a 5.0 client that wants to know, and never more than the rule's id and the policy's
+    /// version.
     pub(super) fn explanation(&self, to: Direction, rule: &str) -> Option<String> {
         let told = to == Direction::FromClient && self.version == Version::V50 && self.problem_information;
-        told.then(|| reason_string(rule))
+        told.then(|| reason_string(rule, self.terms.policy.version()))
     }
 
     /// Whether a packet of so many bytes is more than this peer takes.

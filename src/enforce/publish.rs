@@ -328,7 +328,7 @@ fn beyond_limits(error: DecodeError) -> Option<Denial> {
     found.map(|&(_, rule, reason)| Denial::limit(rule, reason))
 }
 
-/// The words of a Reason String: the rule's id, never what it says.
-pub(super) fn reason_string(rule: &str) -> String {
-    format!("refused by rule {}", Text::new(rule).as_str())
+/// The words of a Reason String: the rule's id and the policy's version, never what they say.
+pub(super) fn reason_string(rule: &str, policy_version: &str) -> String {
+    format!("refused by rule {}, policy {}", Text::new(rule).as_str(), Text::new(policy_version).as_str())
 }

@@ -376,8 +376,8 @@ fn an_acknowledgement_of_what_was_refused_is_never_the_other_peers() {
 fn the_words_of_a_refusal_name_the_rule_in_every_packet_that_can() {
     let v = Version::V50;
     let words = |code: ReasonCode| {
-        let mut body = vec![0, 1, code.value(), 27, 0x1F, 0, 24];
-        body.extend(b"refused by rule by-topic");
+        let mut body = vec![0, 1, code.value(), 37, 0x1F, 0, 34];
+        body.extend(b"refused by rule by-topic, policy 7");
         body
     };
     let mut world = World::connected(v);

@@ -23,8 +23,8 @@ fn will<'a>(topic: &'a str, payload: &'a [u8]) -> Option<Will<'a>> {
 
 /// CONNACK with this code and the rule's id.
 fn v5_refusal(code: u8) -> Vec<u8> {
-    let mut body = vec![0, code, 27, 0x1F, 0, 24];
-    body.extend(b"refused by rule by-topic");
+    let mut body = vec![0, code, 37, 0x1F, 0, 34];
+    body.extend(b"refused by rule by-topic, policy 7");
     packet(0x20, &body)
 }
 
@@ -125,8 +125,8 @@ fn a_keep_alive_of_zero_is_refused_where_the_listener_says_so() {
     for (version, reply) in [(Version::V311, vec![0x20, 2, 0, 5]), (Version::V50, vec![])] {
         let bytes = connect_bytes(&Connect { keep_alive: 0, ..connect(version) }, &[]);
         let reply = if version == Version::V50 {
-            let mut body = vec![0, 0x83, 29, 0x1F, 0, 26];
-            body.extend(b"refused by rule keep_alive");
+            let mut body = vec![0, 0x83, 39, 0x1F, 0, 36];
+            body.extend(b"refused by rule keep_alive, policy 7");
             packet(0x20, &body)
         } else {
             reply

@@ -19,8 +19,8 @@ const REASONS: [(&str, ReasonCode); 6] = [
 
 /// An acknowledgement with the rule's id, as a client is sent it.
 fn refusal(packet_type: PacketType, id: u8, code: ReasonCode) -> Vec<u8> {
-    let mut body = vec![0, id, code.value(), 27, 0x1F, 0, 24];
-    body.extend(b"refused by rule by-topic");
+    let mut body = vec![0, id, code.value(), 37, 0x1F, 0, 34];
+    body.extend(b"refused by rule by-topic, policy 7");
     packet((packet_type as u8) << 4, &body)
 }
 
@@ -114,8 +114,8 @@ fn a_payload_that_contradicts_its_format_is_refused() {
     let bad = |qos, id| publish_with(v, "a", qos, id, b"\xFF", &utf8);
     let mut world = World::connected(v);
     world.client_passes(&publish_with(v, "a", QoS::One, 9, "ä".as_bytes(), &utf8));
-    let words = b"refused by rule payload_format_indicator";
-    let mut body = vec![0, 1, 0x99, 43, 0x1F, 0, 40];
+    let words = b"refused by rule payload_format_indicator, policy 7";
+    let mut body = vec![0, 1, 0x99, 53, 0x1F, 0, 50];
     body.extend(words);
     world.client_gets(&bad(QoS::Zero, 0), &[]).client_gets(&bad(QoS::One, 1), &packet(0x40, &body));
     world.broker_gets(&bad(QoS::One, 1), &ack_with(v, PubAck, 1, ReasonCode::PayloadFormatInvalid));

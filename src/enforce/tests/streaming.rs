@@ -192,7 +192,7 @@ fn answers_wait_until_a_packet_is_through() {
         let sent = world.client_got();
         assert!(sent.starts_with(&large[200..]) && sent.ends_with(&ack(v, PubAck, 2)));
         let answer = &sent[300 + large.len() - 500..sent.len() - 4];
-        let expected = if v == Version::V50 { 33 } else { 4 };
+        let expected = if v == Version::V50 { 43 } else { 4 };
         assert_eq!((answer[0], answer.len()), (0x40, expected));
 
         world.client(&large[..200]);

@@ -73,8 +73,8 @@ fn when_all_are_refused_the_gateway_answers() {
     world.client_gets(&subscribe(Version::V311, 1, &["deny", "deny/#"]), &suback(Version::V311, 1, &[0x80, 0x80]));
     assert_eq!(world.events(), ["not_authorized deny by-topic", "not_authorized deny/# by-topic"]);
     world.client_passes(&subscribe(Version::V311, 1, &["a"]));
-    let mut body = vec![0, 1, 27, 0x1F, 0, 24];
-    body.extend(b"refused by rule by-topic");
+    let mut body = vec![0, 1, 37, 0x1F, 0, 34];
+    body.extend(b"refused by rule by-topic, policy 7");
     body.push(0x87);
     World::connected(Version::V50).client_gets(&subscribe(Version::V50, 1, &["deny"]), &packet(0x90, &body));
 }

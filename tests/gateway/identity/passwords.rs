@@ -74,7 +74,7 @@ fn a_user_with_its_password_is_let_in_and_nobody_else_is_told_why_not() {
     client.send(&alone);
     assert_eq!(client.frame()[3], 0x86);
     let told = knock(dial(&gateway, Door::Plain, None), &with_login(V5_0, "told", "nobody", Some("x"))).1;
-    assert_eq!(told.as_deref(), Some("refused by rule identity.password"));
+    assert_eq!(told.as_deref(), Some("refused by rule identity.password, policy 1"));
     let counted = |outcome| gateway.metric("tidegate_authentications_total", &["method=\"password\"", outcome]);
     assert_eq!((counted("outcome=\"accepted\""), counted("outcome=\"identity.password\"")), (6.0, 20.0));
     is_nowhere(&gateway, "open sesame");
@@ -171,7 +171,7 @@ fn more_checks_than_may_wait_are_refused_and_those_that_wait_too_long_too() {
         clients.into_iter().map(|client| client.join().expect("a client")).collect::<Vec<_>>()
     };
     let told = |answers: &[(Option<u8>, Option<String>)], code: u8, rule: &str| {
-        let rule = format!("refused by rule {rule}");
+        let rule = format!("refused by rule {rule}, policy 1");
         answers.iter().filter(|(came, text)| *came == Some(code) && text.as_deref() == Some(rule.as_str())).count()
     };
     let gateway = setup().with("[authentication]\nworkers = 1\nmax_queue = 4\ndeadline = \"60s\"").start();

@@ -164,9 +164,9 @@ fn a_reason_string_names_the_rule_where_it_is_wanted() {
     let stage = Stage::new();
     let mut client = RawClient::connect(stage.gateway.plain(), &Connect::new(V5_0, "curious"));
     client.send(&wire::publish(V5_0, 2, "deny/x", 1, &[], b"x"));
-    let words = b"refused by rule deny";
-    let text = [&[0x1F, 0, 20][..], words].concat();
-    client.expect(&wire::packet(PUBACK, &[&[0, 1, 0x87, 23][..], &text].concat()));
+    let words = b"refused by rule deny, policy rows";
+    let text = [&[0x1F, 0, 33][..], words].concat();
+    client.expect(&wire::packet(PUBACK, &[&[0, 1, 0x87, 36][..], &text].concat()));
 }
 
 /// Larger than is passed through in pieces: it is skipped as it comes.

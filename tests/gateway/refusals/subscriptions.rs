@@ -137,6 +137,6 @@ fn the_gateways_own_suback_names_the_rule() {
     let stage = Stage::new();
     let mut client = RawClient::connect(stage.gateway.plain(), &wire::Connect::new(V5_0, "curious"));
     client.send(&wire::subscribe(V5_0, 6, &[("deny/x", 0)]));
-    let text = [&[0, 6, 23, 0x1F, 0, 20][..], b"refused by rule deny", &[0x87]].concat();
+    let text = [&[0, 6, 36, 0x1F, 0, 33][..], b"refused by rule deny, policy rows", &[0x87]].concat();
     client.expect(&wire::packet(0x90, &text));
 }
