@@ -26,6 +26,22 @@ pub(super) struct Security {
     pub(super) plugins: Vec<Plugin>,
 }
 
+impl Security {
+    /// Whether it says the same, wherever it says it.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let paths = |security: &Self| {
+            let files = [&security.acl_file, &security.password_file, &security.psk_file];
+            files.map(|file| file.as_ref().map(|file| file.value.clone()))
+        };
+        let plugins = |security: &Self| {
+            let file = |plugin: &Plugin| plugin.config_file.as_ref().map(|file| file.value.clone());
+            security.plugins.iter().map(|plugin| (plugin.path.value.clone(), file(plugin))).collect::<Vec<_>>()
+        };
+        let anonymous = |security: &Self| security.allow_anonymous.as_ref().is_some_and(|allowed| allowed.value);
+        (anonymous(self), paths(self), plugins(self)) == (anonymous(other), paths(other), plugins(other))
+    }
+}
+
 /// A plugin and the file that it is told to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plugin {

@@ -109,7 +109,9 @@ pub fn mosquitto(inputs: &Inputs, files: &dyn Files) -> Result<Import, Vec<Mista
     }
     rules.complete();
     let mut files = write::policy(&rules, &head(inputs));
-    files.insert("cases.toml".to_owned(), cases);
+    if cases.contains("[[case]]") {
+        files.insert("cases.toml".to_owned(), cases);
+    }
     files.insert("gateway.toml".to_owned(), settings::settings(&wanted, &inputs.base));
     Ok(Import { draft: rules.draft, files, secrets, report })
 }

@@ -68,7 +68,8 @@ fn groups(conf: &Conf) -> Vec<Group> {
         let certificate = is_tls && listener.identity_as_username.is_some();
         let subject = listener.subject_as_username.clone().filter(|_| is_tls && !certificate);
         let like = |group: &&mut Group| {
-            group.security == *security && group.certificate == certificate && group.subject == subject
+            let same_proof = group.certificate == certificate && group.subject.is_some() == subject.is_some();
+            same_proof && group.security.is_like(security)
         };
         match groups.iter_mut().find(like) {
             Some(group) => group.listeners.push(at),

@@ -31,7 +31,10 @@ fn who_leaves_the_client_identifier_to_the_broker_has_no_name_by_it() {
     let broker = RecordingBroker::polite();
     let gateway = Setup::to(broker.address).only(&[Door::Plain]).each_listener(HERE).start();
     let (code, told) = knock(dial(&gateway, Door::Plain, None), &Connect::new(V5_0, ""));
-    assert_eq!((code, told.as_deref()), (Some(CLIENT_IDENTIFIER.1), Some("refused by rule identity.address, policy 1")));
+    assert_eq!(
+        (code, told.as_deref()),
+        (Some(CLIENT_IDENTIFIER.1), Some("refused by rule identity.address, policy 1"))
+    );
     assert_eq!(broker.connections(), 0);
 }
 

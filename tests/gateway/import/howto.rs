@@ -35,9 +35,13 @@ fn the_page_about_mosquitto_leads_where_it_says() {
     let ended = shell.wait_end(PATIENCE);
     let log = shell.log();
     assert!(ended.is_some_and(|status| status.success()), "{ended:?}\n{log}");
-    for said in
-        ["\nwrote plant/policy.toml\n", "cases hold\n", "\nrefused, as in the acl_file\n", "Not authorized", "\n21\n"]
-    {
+    for said in [
+        "\nwrote plant/policy.toml\n",
+        "\nplant: 13 cases ",
+        "\nrefused, as in the acl_file\n",
+        "Not authorized",
+        "\n21\n",
+    ] {
         assert!(log.contains(said), "{said:?} is not in:\n{log}");
     }
 }
