@@ -125,10 +125,13 @@ fn an_entry_is_added_replaced_verified_and_deleted() {
     assert_eq!((folder.text(), folder.names()), (String::new(), vec!["passwords".to_owned()]));
 }
 
+/// Arguments, what is typed, and what is to come of it.
+type Case = (&'static [&'static str], &'static [u8], &'static str, bool, Option<&'static str>);
+
 #[test]
 fn answers_can_be_had_as_json() {
     let folder = Folder::with(&format!("bob:{CHEAP}\n"));
-    let cases: &[(&[&str], &[u8], &str, bool, Option<&str>)] = &[
+    let cases: &[Case] = &[
         (&["alice", "--stdin"], b"one", "add", true, None),
         (&["alice", "--stdin"], b"one", "replace", true, None),
         (&["alice", "--verify", "--stdin"], b"one", "verify", true, None),

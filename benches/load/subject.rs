@@ -175,7 +175,7 @@ const PERMIT_ALL: &str = "version = \"1\"\npermit_all = true\n";
 /// One grant for each line of a plant, every other one for the client's own topics; one of them is for the load.
 fn grants() -> String {
     let grant = |line: usize| {
-        let last = if line % 2 == 0 { "${client_id}" } else { "+" };
+        let last = if line.is_multiple_of(2) { "${client_id}" } else { "+" };
         format!(
             "[[grant]]\nid = \"line-{line}\"\nroles = [\"everyone\"]\n\
              publish = [\"plant/line{line}/temperature/{last}\"]\nsubscribe = [\"plant/line{line}/command/{last}\"]\n"

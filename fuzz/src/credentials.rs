@@ -124,15 +124,17 @@ fn holds(value: &serde_json::Value, name: &str, text: &str) -> bool {
     let scalar = |value: &Value| match value {
         Value::String(own) => own == text || own.split(' ').any(|word| word == text),
         Value::Array(_) | Value::Object(_) | Value::Null => false,
-        other => other.to_string() == text,
+        Value::Bool(own) => own.to_string() == text,
+        Value::Number(own) => own.to_string() == text,
     };
     let here = value.get(name).is_some_and(|value| match value {
         Value::Array(items) => items.iter().any(scalar),
-        other => scalar(other),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => scalar(value),
     });
-    here || name.match_indices('.').any(|(at, _)| {
+    here || name.match_indices('.').any(|(at, dot)| {
         let (outer, inner) = name.split_at(at);
-        value.get(outer).is_some_and(|value| value.is_object() && holds(value, &inner[1..], text))
+        let inner = inner.strip_prefix(dot).expect("it begins with the dot");
+        value.get(outer).is_some_and(|value| value.is_object() && holds(value, inner, text))
     })
 }
 

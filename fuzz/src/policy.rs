@@ -103,7 +103,7 @@ fn bound(filters: &[String], identity: &Identity, void: Option<&str>) -> Vec<Str
             let value = Attribute::parse(name).unwrap().one(identity);
             let is_first = out.is_empty();
             let value =
-                value.filter(|value| !value.contains(['+', '#', '/', '\0']) && !(is_first && value.starts_with('$')));
+                value.filter(|value| !(value.contains(['+', '#', '/', '\0']) || is_first && value.starts_with('$')));
             match value.as_deref().or(void) {
                 Some(value) => out.push_str(value),
                 None => continue 'filters,

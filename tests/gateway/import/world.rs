@@ -134,7 +134,7 @@ impl World {
 
     /// One of the former, with settings that change who clients are.
     pub(crate) fn of_settings(seed: u64) -> Self {
-        let mut world = if seed % 2 == 0 { Self::of_acl_file(seed) } else { Self::of_dynsec(seed) };
+        let mut world = if seed.is_multiple_of(2) { Self::of_acl_file(seed) } else { Self::of_dynsec(seed) };
         match seed / 2 % 6 {
             0 => world.by_certificate(),
             1 => world.conf.push_str("clientid_prefixes c\n"),
