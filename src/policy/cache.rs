@@ -53,10 +53,10 @@ impl Cache {
     /// Reckonings to go without.
     const PAUSE: u8 = 32;
 
-    /// What is known of a topic. No Topic Name is empty.
+    /// What is known of a topic. None is empty on the wire; of one that is, nothing is remembered.
     #[inline]
     pub(super) fn find(&mut self, topic: &str) -> Option<Stance> {
-        if self.last.topic == topic {
+        if self.last.topic == topic && !topic.is_empty() {
             return Some(self.last.stance);
         }
         self.find_kept(topic)
@@ -220,6 +220,13 @@ mod tests {
             let long = format!("{number}/{}", "x".repeat(Cache::MAX_LAST_BYTES - 8));
             run(&mut cache, [&long, short]);
         }
+    }
+
+    #[test]
+    fn an_empty_topic_is_not_taken_for_one_that_was_asked_about() {
+        let mut cache = Cache::default();
+        let asked = [String::new(), String::new(), "a".to_owned(), String::new(), "a".to_owned()];
+        assert_eq!(run(&mut cache, &asked), 1);
     }
 
     #[test]
