@@ -19,8 +19,10 @@ Say what a policy decides about one request, with every rule weighed, and why.
 Who asks is told by --as, as often as there is something known of the client:
 `certificate.cn=temp-07`, `certificate.ou=sensors`, `username=anna`,
 `client_id=x`, `address=10.0.0.7`, `listener=field`, `claim.site=hamburg`. Given
-twice, it has both values. Who it is proven to be is `identity`: when not given,
-the Common Name, else the user name.
+twice, it has both values. Who it is proven to be is `identity`, and by what is
+`method`: when not given, the Common Name and `certificate`, else the user name
+and `password`. No listener's identity sources are asked: copy both from the
+client's records in the audit file.
 
   tidegate explain -p policies/single-tenant \\
     --as certificate.cn=temp-07 --as certificate.ou=sensors \\

@@ -265,13 +265,16 @@ impl Opening<'_> {
             Ok(live) => live,
             Err(reason) => return Err(Setback::Handshake { reason, client: Some(client) }),
         };
+        if let enforce::Opening::Asking(asking) = enforce::open(&bytes, &live.terms) {
+            self.recorder.asked(asking.connect.version, asking.consumed);
+        }
         let admitted = admit(&live, &self.means, &client, dialled, &bytes, identity).await;
         let Admitted { accepted, consumed, call, proof } = match admitted {
             Ok(admitted) => *admitted,
             Err((Refusal { reply, end }, identity)) => return Err(Setback::connect(end, identity, client, reply)),
         };
         let Accepted { mut connection, rewritten } = accepted;
-        self.recorder.connected(connection.version(), consumed);
+        self.recorder.connected(connection.version());
         self.slot.settle();
         drop(self.half_open);
         match live.upstream.dial(live.deadlines.dial, &call).await {

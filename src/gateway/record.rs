@@ -72,9 +72,13 @@ impl Recorder {
         }
     }
 
-    /// The CONNECT, of so many bytes, is permitted.
-    pub(super) fn connected(&mut self, version: Version, bytes: usize) {
+    /// The CONNECT is permitted.
+    pub(super) fn connected(&self, version: Version) {
         self.port.metrics.connected(version);
+    }
+
+    /// A CONNECT of so many bytes is there, and well-formed.
+    pub(super) fn asked(&mut self, version: Version, bytes: usize) {
         self.version = Some(version);
         let mut counts = Counts::default();
         counts.add(PacketType::Connect as u8, bytes);

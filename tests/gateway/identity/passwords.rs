@@ -213,3 +213,12 @@ fn a_client_library_understands_what_it_is_told() {
         assert_eq!(paho(&gateway, version, None), "Not authorized");
     }
 }
+
+#[test]
+fn a_connect_that_is_refused_is_counted_and_its_record_names_its_version() {
+    let gateway = setup(&RecordingBroker::polite(), &file(&[("pump-7", "p")], CHEAP)).start();
+    knock(dial(&gateway, Door::Plain, None), &with_login(V5_0, "told", "nobody", Some("x")));
+    let ended = gateway.wait_audit(&[("event", "ended"), ("cause", "bad_credentials")]);
+    assert_eq!((ended["version"].as_str(), ended["client_packets"].as_u64()), (Some("5.0"), Some(1)));
+    gateway.wait_metric("tidegate_packets_total", &["type=\"connect\"", "version=\"5.0\""], 1.0);
+}
