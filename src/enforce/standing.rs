@@ -148,14 +148,9 @@ impl Standing {
         earliest(self.proof_ends, lifetime)
     }
 
-    /// Judges one request. A denial that only observes is no denial.
+    /// Judges one request.
     pub(super) fn decide(&mut self, request: &Request<'_>) -> Decision {
-        match self.authority.decide(&self.identity, request) {
-            Decision::Deny(denial) if denial.on_deny == OnDeny::Monitor => Decision::Observe(denial, None),
-            decision @ (Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(..) | Decision::Deny(_)) => {
-                decision
-            }
-        }
+        self.authority.decide(&self.identity, request)
     }
 
     /// Judges a Response Topic: it must be one that the client may receive.
