@@ -74,6 +74,7 @@ impl Words {
     /// Those that brokers use, and those of these filters.
     pub(super) fn of<'a>(filters: impl Iterator<Item = &'a str>) -> Self {
         let spoken = filters.map(first_level).filter(|level| level.starts_with('$') && !level.starts_with("$share"));
+        let spoken = spoken.filter(|level| !level.contains("${") && topic::check_name(level, &limits()).is_ok());
         let known = ["$SYS", "$CONTROL"].into_iter();
         Self(spoken.chain(known).map(str::to_owned).collect())
     }

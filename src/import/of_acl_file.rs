@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::acl_file::{Access, AclFile, Entry};
-use super::filter::{Level, Said, publishable, said};
+use super::filter::{Level, Said, first_level, publishable, said};
 use super::report::{Kind, Report};
 use super::sheet::{Line, List, Sheet, Strange, Subject, Who};
 
@@ -204,15 +204,14 @@ impl Making<'_> {
     fn pattern(&mut self, entry: &Entry) -> Option<String> {
         let levels: Vec<Level> = entry.filter.split('/').map(|level| self.level(level)).collect();
         let is_part = |level: &Level| !level.is_variable && holds(&level.text);
-        if !levels.iter().any(is_part) {
+        if !levels.iter().any(is_part) || fits_nothing(entry) {
             return self.written(entry, levels);
         }
         if self.can_write_out && can_be_written_out(&entry.filter) {
             return None;
         }
         let levels = levels.into_iter().map(|level| if is_part(&level) { Level::text("+") } else { level }).collect();
-        let (Said::Same(wider) | Said::Wider(wider)) = said(levels);
-        self.instead(entry, Kind::PartOfALevel, "a variable is a whole level or none", wider)
+        self.instead(entry, Kind::PartOfALevel, "a variable is a whole level or none", widened(levels))
     }
 
     fn level(&self, text: &str) -> Level {
@@ -249,12 +248,14 @@ impl Making<'_> {
 
     /// A filter as a policy can say it.
     fn written(&mut self, entry: &Entry, levels: Vec<Level>) -> Option<String> {
-        if levels.first().is_some_and(|level| level.text == "$share") {
+        let said = said(levels);
+        let (Said::Same(filter) | Said::Wider(filter)) = &said;
+        if fits_nothing(entry) || first_level(filter) == "$share" {
             let text = format!("`{}`: no message has such a topic", entry.filter);
             self.report.add(Kind::NoEffect, Some(&entry.place), text);
             return None;
         }
-        match said(levels) {
+        match said {
             Said::Same(filter) => Some(filter),
             Said::Wider(filter) => self.instead(entry, Kind::Text, "can't be said in a policy", filter),
         }
@@ -277,18 +278,17 @@ impl Making<'_> {
             .map(|(attribute, variable, occurs)| (Strange::new(attribute, &["*+*", "*#*"]), variable, occurs));
         let mut deep = [("client_id", "%c", true), (by_user.as_str(), "%u", self.crowd.others)]
             .map(|(attribute, variable, occurs)| (Strange::new(attribute, &["*/*"]), variable, occurs));
-        for entry in &acl.patterns {
-            let levels = entry.filter.split('/').map(|level| if holds(level) { "+" } else { level });
-            let filter = levels.collect::<Vec<_>>().join("/");
+        for entry in acl.patterns.iter().filter(|entry| !fits_nothing(entry)) {
+            let texts = entry.filter.split('/').map(|level| if holds(level) { "+" } else { level });
+            let filter = widened(texts.map(Level::text).collect());
             if entry.access == Access::Deny {
                 for (strange, variable, _) in &mut deep {
-                    if let Some((before, _)) = entry.filter.split_once(*variable) {
-                        let before = before.rsplit_once('/').map_or("", |(before, _)| before);
-                        strange.add(
-                            &if before.is_empty() { "#".to_owned() } else { format!("{before}/#") },
-                            true,
-                            true,
-                        );
+                    // More levels than one stand where the variable does.
+                    if let Some(at) = entry.filter.split('/').position(|level| level.contains(*variable)) {
+                        let before =
+                            entry.filter.split('/').take(at).map(|level| if holds(level) { "+" } else { level });
+                        let filter = widened(before.chain(["#"]).map(Level::text).collect());
+                        strange.add(&filter, true, true);
                     }
                 }
             } else {
@@ -311,6 +311,17 @@ fn can_be_written_out(filter: &str) -> bool {
 
 fn holds(level: &str) -> bool {
     level.contains("%c") || level.contains("%u")
+}
+
+/// Whether no message has such a topic.
+fn fits_nothing(entry: &Entry) -> bool {
+    first_level(&entry.filter) == "$share"
+}
+
+/// What can be said that holds all of it.
+fn widened(levels: Vec<Level>) -> String {
+    let (Said::Same(filter) | Said::Wider(filter)) = said(levels);
+    filter
 }
 
 fn push(list: &mut List, entry: &Entry, filter: &str) {
