@@ -14,6 +14,7 @@ mod error;
 mod explain;
 mod filter;
 mod judge;
+mod memory;
 mod reason;
 mod request;
 mod roles;
@@ -34,6 +35,7 @@ pub use decision::{Decision, Denial, Rule, RuleId, Verdict};
 pub use draft::{Broad, Condition, Deny, Draft, Grant, Mode, OnDeny, Role, Window};
 pub use error::DraftError;
 pub use explain::{Explanation, Kind, Says, Weighed};
+pub use memory::{Count, Fact, History, Key, Known, Memory, NonceUse, Used};
 pub use reason::Reason;
 pub use request::{Connect, Message, Request, Subscription};
 

@@ -1,0 +1,1 @@
+//! JWK sets (RFC 7517): keys, what they check and what they sign.
