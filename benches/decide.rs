@@ -77,7 +77,15 @@ impl Row {
     fn ask(&self, authority: &mut Authority, identity: &Identity) {
         let Self(verb, text, is_allowed) = self;
         let topic = text.as_str();
-        let message = Message { topic, qos: QoS::One, retain: false, payload_bytes: 64, payload: None };
+        let message = Message {
+            topic,
+            qos: QoS::One,
+            retain: false,
+            payload_bytes: 64,
+            payload: None,
+            dup: false,
+            properties: None,
+        };
         let request = match verb {
             Verb::Publish => Request::Publish(message),
             Verb::Receive => Request::Receive(message),

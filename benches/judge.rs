@@ -64,7 +64,7 @@ fn connected(version: Version) -> (Connection, Instant) {
         }
     };
     let Opening::Asking(asking) = open(connect, &terms) else { panic!("CONNECT refused") };
-    let at = At { now, unix: 0, ends: None };
+    let at = At { now, unix_millis: 0, ends: None };
     let accepted = asking.admit(&terms, asking.known(identity), &Credentials::AsReceived, at);
     let mut connection = accepted.unwrap().connection;
     connection.receive(Direction::FromBroker, now, connack, &mut Output::default()).unwrap();

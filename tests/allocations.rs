@@ -44,7 +44,7 @@ fn connected(version: Version, now: Instant, policy: Policy) -> Connection {
     encode::connect(&connect, &told, &mut request);
     encode::connack(version, false, ReasonCode::Success, told, &mut answer);
     let Opening::Asking(asking) = open(&request, &terms) else { panic!("CONNECT is refused") };
-    let at = At { now, unix: 0, ends: None };
+    let at = At { now, unix_millis: 0, ends: None };
     let accepted = asking.admit(&terms, asking.known(identity), &Credentials::AsReceived, at).unwrap();
     let mut connection = accepted.connection;
     connection.receive(Direction::FromBroker, now, &answer, &mut Output::default()).unwrap();

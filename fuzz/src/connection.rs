@@ -89,7 +89,7 @@ impl Pair {
         let identity = Identity::new("field".into(), ([192, 0, 2, 1], 1).into(), None);
         let terms = Arc::new(terms());
         let Opening::Asking(asking) = open(&bytes, &terms) else { panic!("CONNECT is refused") };
-        let at = At { now, unix: 0, ends: None };
+        let at = At { now, unix_millis: 0, ends: None };
         let accepted = asking.admit(&terms, asking.known(identity), &Credentials::AsReceived, at);
         let Ok(Accepted { connection, .. }) = accepted else { panic!("CONNECT is refused") };
         let mut pair = Self {
@@ -115,7 +115,7 @@ impl Pair {
         if self.end.is_some() {
             return;
         }
-        let at = At { now: self.now, unix: 0, ends: None };
+        let at = At { now: self.now, unix_millis: 0, ends: None };
         let mut out = Output::default();
         self.end = self.connection.adopt(at, &Arc::new(terms()), &mut out).err();
         assert!(out.is_empty() && out.events.is_empty(), "whoever is permitted notices nothing");

@@ -43,7 +43,15 @@ pub(crate) fn decide(data: &[u8]) {
     let policy = Arc::new(policy);
     let mut authority = Authority::new(&policy, &identity, 0);
     for (word, text) in asked.iter().chain(&asked) {
-        let message = Message { topic: text, qos: QoS::Zero, retain: false, payload_bytes: 0, payload: None };
+        let message = Message {
+            topic: text,
+            qos: QoS::Zero,
+            retain: false,
+            payload_bytes: 0,
+            payload: None,
+            dup: false,
+            properties: None,
+        };
         let request = match *word {
             "pub" => Request::Publish(message),
             "recv" => Request::Receive(message),

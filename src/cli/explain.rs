@@ -102,7 +102,8 @@ pub(super) fn explain(arguments: &Arguments) -> Exit {
             return Exit::Failed;
         }
     };
-    let mut authority = Authority::new(&policy, &case.identity, case.at.unwrap_or_else(super::unix_now));
+    let mut authority =
+        Authority::new(&policy, &case.identity, case.at.map_or_else(super::unix_millis, |at| at.saturating_mul(1000)));
     let Some((request, explanation)) = explain_all(&mut authority, &case) else { return Exit::Failed };
     if arguments.json {
         answer(to_json(&policy, &explanation));

@@ -81,7 +81,8 @@ fn ask(folder: &Path) -> Outcome {
 
 /// The problem with a case that does not hold.
 fn failure(policy: &Arc<Policy>, case: &Case) -> Option<(String, Problem)> {
-    let mut authority = Authority::new(policy, &case.identity, case.at.unwrap_or_else(super::unix_now));
+    let mut authority =
+        Authority::new(policy, &case.identity, case.at.map_or_else(super::unix_millis, |at| at.saturating_mul(1000)));
     let (_, explanation) = explain_all(&mut authority, case)?;
     mismatch(case, &explanation).map(|found| (case.name.clone(), case.failed(&found)))
 }

@@ -93,6 +93,8 @@ impl Payload {
             retain: self.retain,
             payload_bytes: self.bytes,
             payload: self.payload.as_deref().map(str::as_bytes),
+            dup: false,
+            properties: None,
         }
     }
 }

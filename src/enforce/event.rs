@@ -53,12 +53,12 @@ pub enum Kind {
 
 impl Kind {
     pub(super) fn refused(denial: &Denial) -> Self {
-        let Denial { rule, reason, on_deny } = denial;
+        let Denial { rule, reason, on_deny, detail: _ } = denial;
         Self::Refused { reason: *reason, rule: Text::new(rule.as_str()), on_deny: *on_deny, quarantine: None }
     }
 
     pub(super) fn observed(denial: &Denial) -> Self {
-        let Denial { rule, reason, on_deny } = denial;
+        let Denial { rule, reason, on_deny, detail: _ } = denial;
         Self::Observed { reason: *reason, rule: Text::new(rule.as_str()), on_deny: *on_deny }
     }
 

@@ -167,9 +167,9 @@ impl Connection {
         self.standing.authority.watches_the_clock()
     }
 
-    /// Says what time it is, in seconds since 1970.
-    pub fn set_time(&mut self, unix: i64) {
-        self.standing.authority.set_time(unix);
+    /// Says what time it is, in milliseconds since 1970.
+    pub fn set_time(&mut self, unix_millis: i64) {
+        self.standing.authority.set_time(unix_millis);
     }
 
     /// Puts other terms in force, and judges by them whether the client may stay. `out.back` is for the client.

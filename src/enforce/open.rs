@@ -64,8 +64,8 @@ pub struct Accepted {
 pub struct At {
     /// For deadlines.
     pub now: Instant,
-    /// Seconds since 1970, for hours and dates.
-    pub unix: i64,
+    /// Milliseconds since 1970, for hours, dates and signatures.
+    pub unix_millis: i64,
     /// When what proves the client's identity ends.
     pub ends: Option<Instant>,
 }

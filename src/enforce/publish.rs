@@ -52,6 +52,8 @@ impl<'a> Judged<'a> {
             retain: self.head.retain,
             payload_bytes: self.total_len - self.head.head_len,
             payload: self.payload,
+            dup: self.head.dup,
+            properties: Some(self.head.properties.all),
         }
     }
 

@@ -96,12 +96,16 @@ const fn publish_code(version: Version, on_deny: OnDeny, reason: Reason) -> Reas
         (Version::V50, OnDeny::Reject | OnDeny::Disconnect | OnDeny::Quarantine | OnDeny::Monitor) => {}
     }
     match reason {
-        Reason::Payload | Reason::PayloadFormat => ReasonCode::PayloadFormatInvalid,
+        Reason::Payload | Reason::PayloadFormat | Reason::Interlock => ReasonCode::PayloadFormatInvalid,
         Reason::Topic => ReasonCode::TopicNameInvalid,
         Reason::Quota | Reason::TooLarge | Reason::PayloadSize => ReasonCode::QuotaExceeded,
         Reason::NotAuthorized
         | Reason::BadCredentials
         | Reason::Unidentified
+        | Reason::Unsigned
+        | Reason::Signature
+        | Reason::Stale
+        | Reason::Replayed
         | Reason::UserName
         | Reason::BrokerCredentials
         | Reason::Unavailable
@@ -126,6 +130,10 @@ const fn filter_code(reason: Reason) -> ReasonCode {
         Reason::NotAuthorized
         | Reason::BadCredentials
         | Reason::Unidentified
+        | Reason::Unsigned
+        | Reason::Signature
+        | Reason::Stale
+        | Reason::Replayed
         | Reason::UserName
         | Reason::BrokerCredentials
         | Reason::Unavailable
@@ -135,6 +143,7 @@ const fn filter_code(reason: Reason) -> ReasonCode {
         | Reason::Banned
         | Reason::Payload
         | Reason::PayloadFormat
+        | Reason::Interlock
         | Reason::Qos
         | Reason::Retain
         | Reason::TooLarge => ReasonCode::NotAuthorized,
@@ -146,6 +155,10 @@ const fn connack_code(version: Version, reason: Reason) -> ReasonCode {
     let code = match reason {
         Reason::NotAuthorized
         | Reason::Unidentified
+        | Reason::Unsigned
+        | Reason::Signature
+        | Reason::Stale
+        | Reason::Replayed
         | Reason::UserName
         | Reason::BrokerCredentials
         | Reason::ResponseTopic
@@ -156,7 +169,7 @@ const fn connack_code(version: Version, reason: Reason) -> ReasonCode {
         Reason::BadCredentials => ReasonCode::BadUserNameOrPassword,
         Reason::ClientIdentifier => ReasonCode::ClientIdentifierNotValid,
         Reason::Banned => ReasonCode::Banned,
-        Reason::Payload | Reason::PayloadFormat => ReasonCode::PayloadFormatInvalid,
+        Reason::Payload | Reason::PayloadFormat | Reason::Interlock => ReasonCode::PayloadFormatInvalid,
         Reason::Topic => ReasonCode::TopicNameInvalid,
         Reason::Qos => ReasonCode::QosNotSupported,
         Reason::Retain => ReasonCode::RetainNotSupported,
@@ -178,7 +191,7 @@ const fn connack_code(version: Version, reason: Reason) -> ReasonCode {
 /// The Reason Code of a DISCONNECT, out of those that a Server may send (5.0 §3.14.2.1).
 pub(super) const fn disconnect_code(of_filter: bool, reason: Reason) -> ReasonCode {
     match reason {
-        Reason::Payload | Reason::PayloadFormat => ReasonCode::PayloadFormatInvalid,
+        Reason::Payload | Reason::PayloadFormat | Reason::Interlock => ReasonCode::PayloadFormatInvalid,
         Reason::Topic if of_filter => ReasonCode::TopicFilterInvalid,
         Reason::Topic => ReasonCode::TopicNameInvalid,
         Reason::Qos => ReasonCode::QosNotSupported,
@@ -193,6 +206,10 @@ pub(super) const fn disconnect_code(of_filter: bool, reason: Reason) -> ReasonCo
         Reason::NotAuthorized
         | Reason::BadCredentials
         | Reason::Unidentified
+        | Reason::Unsigned
+        | Reason::Signature
+        | Reason::Stale
+        | Reason::Replayed
         | Reason::UserName
         | Reason::BrokerCredentials
         | Reason::ClientIdentifier

@@ -66,6 +66,8 @@ impl LastWill {
             retain: self.retain,
             payload_bytes: self.payload_bytes,
             payload: None,
+            dup: false,
+            properties: None,
         };
         Asked { message, response_topic: self.response_topic.as_deref() }
     }
@@ -79,6 +81,8 @@ impl<'w> Asked<'w> {
             retain: will.retain,
             payload_bytes: will.payload.len(),
             payload: Some(will.payload),
+            dup: false,
+            properties: Some(will.properties),
         };
         Self { message, response_topic: will.response_topic }
     }
@@ -91,7 +95,7 @@ impl Standing {
     /// The client may not be connected.
     pub(super) fn new(connect: &Connect<'_>, identity: Identity, terms: &Terms, at: At) -> Result<Self, End> {
         let mut standing = Self {
-            authority: Authority::new(&terms.policy, &identity, at.unix),
+            authority: Authority::new(&terms.policy, &identity, at.unix_millis),
             identity,
             keys: terms.hash_keys.clone(),
             news: Vec::new(),
@@ -115,10 +119,10 @@ impl Standing {
     pub(super) fn adopt(&mut self, policy: &Arc<Policy>, at: At) -> Result<(), End> {
         self.proof_ends = earliest(self.proof_ends, at.ends);
         if Arc::ptr_eq(policy, self.authority.policy()) {
-            self.authority.set_time(at.unix);
+            self.authority.set_time(at.unix_millis);
             return Ok(());
         }
-        self.authority = Authority::new(policy, &self.identity, at.unix);
+        self.authority = Authority::new(policy, &self.identity, at.unix_millis);
         self.judge_again()
     }
 

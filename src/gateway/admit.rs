@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::authenticate::{Authenticated, Means, Proof};
 use super::far::{Call, Shown, Withheld};
-use super::shared::{Live, at, unix_now};
+use super::shared::{Live, at, unix_millis};
 use super::transport::Transport;
 use crate::enforce::end::{Blame, Cause, End};
 use crate::enforce::{self, Accepted, Credentials, Refusal};
@@ -49,11 +49,11 @@ pub(super) async fn admit(
         Ok(authenticated) => authenticated,
         Err(stranger) => return Err((asking.refuse(stranger.why.reason, stranger.why.rule), stranger.identity)),
     };
-    let (unix, far) = (unix_now(), &live.upstream.far);
-    let shown = far.credentials(&identity, asking.connect.version, unix);
+    let (unix_millis, far) = (unix_millis(), &live.upstream.far);
+    let shown = far.credentials(&identity, asking.connect.version, unix_millis.div_euclid(1000));
     let shown = shown.and_then(|shown| shown.beside(asking.connect.authentication_method));
     let shown_until = shown.as_ref().ok().and_then(Shown::ends);
-    let at = at(unix, ends.into_iter().chain(shown_until).chain(certificate_end(live, client)).min());
+    let at = at(unix_millis, ends.into_iter().chain(shown_until).chain(certificate_end(live, client)).min());
     let credentials = shown.as_ref().map_or(Credentials::AsReceived, Shown::credentials);
     let accepted = match asking.admit(terms, identity.clone(), &credentials, at) {
         Ok(accepted) => accepted,

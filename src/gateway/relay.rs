@@ -19,7 +19,7 @@ use super::census::Member;
 use super::connection::GOODBYE;
 use super::record::Recorder;
 use super::scratch::{self, IoScratch, Scratch};
-use super::shared::unix_now;
+use super::shared::unix_millis;
 use super::transport::{Input, Transport, TransportError};
 use super::upstream::Dialled;
 use crate::enforce::Connection;
@@ -259,7 +259,7 @@ impl Relay {
 
         output.clear();
         if self.connection.watches_the_clock() {
-            self.connection.set_time(unix_now());
+            self.connection.set_time(unix_millis());
         }
         let started = sampler.due().then(Instant::now);
         let received = self.connection.receive(from, now, bytes, output);

@@ -110,15 +110,16 @@ pub(super) async fn drained(words: &mut Words) -> Option<Instant> {
     }
 }
 
-/// Seconds since 1970.
-pub(super) fn unix_now() -> i64 {
+/// Milliseconds since 1970.
+pub(super) fn unix_millis() -> i64 {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(unix.as_secs()).unwrap_or(i64::MAX)
+    i64::try_from(unix.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Now, and when what ends at `ends`, in seconds since 1970, does.
-pub(super) fn at(unix: i64, ends: Option<i64>) -> At {
+pub(super) fn at(unix_millis: i64, ends: Option<i64>) -> At {
     let now = Instant::now();
+    let unix = unix_millis.div_euclid(1000);
     let left = |ends: i64| Duration::from_secs(u64::try_from(ends.saturating_sub(unix)).unwrap_or_default());
-    At { now, unix, ends: ends.and_then(|ends| now.checked_add(left(ends))) }
+    At { now, unix_millis, ends: ends.and_then(|ends| now.checked_add(left(ends))) }
 }

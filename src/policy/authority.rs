@@ -9,7 +9,7 @@ use super::filter::Values;
 use super::judge::Action;
 use super::roles::{Held, Roles};
 use super::window::{Clock, State};
-use super::{Decision, Denial, Message, Mode, OnDeny, Policy, Request, RuleId, Verdict};
+use super::{Decision, Denial, Message, Mode, OnDeny, Policy, Request, Rewrite, RuleId, Verdict};
 use crate::identity::Identity;
 use crate::mqtt::frame::QoS;
 
@@ -25,7 +25,8 @@ pub struct Authority {
     pub(super) published: Option<Box<Cache>>,
     pub(super) received: Option<Box<Cache>>,
     clock: Option<Box<Clock>>,
-    unix: i64,
+    /// The time, in milliseconds since 1970.
+    unix_millis: i64,
     /// Nothing is refused, whatever rules say.
     is_monitored: bool,
 }
@@ -63,9 +64,9 @@ pub(super) struct Refused {
 }
 
 impl Authority {
-    /// Settles what `identity` may do. `unix` is the time, in seconds.
+    /// Settles what `identity` may do. `unix_millis` is the time, in milliseconds since 1970.
     #[must_use]
-    pub fn new(policy: &Arc<Policy>, identity: &Identity, unix: i64) -> Self {
+    pub fn new(policy: &Arc<Policy>, identity: &Identity, unix_millis: i64) -> Self {
         let index = &policy.index;
         let held = index.roles.of(identity);
         let roles = || held.iter().filter(|role| **role != Roles::EVERYONE).filter_map(|role| index.roles.get(*role));
@@ -78,11 +79,12 @@ impl Authority {
         windows.sort_unstable();
         windows.dedup();
         Self {
-            clock: (!windows.is_empty()).then(|| Box::new(Clock::new(&windows, &index.windows, unix))),
+            clock: (!windows.is_empty())
+                .then(|| Box::new(Clock::new(&windows, &index.windows, unix_millis.div_euclid(1000)))),
             values: Values::of(identity, &index.variables),
             published: None,
             received: None,
-            unix,
+            unix_millis,
             is_monitored: index.is_monitored || in_monitor,
             held,
             policy: Arc::clone(policy),
@@ -103,7 +105,7 @@ impl Authority {
 
     /// Settles everything anew: the broker has assigned a Client Identifier, or more is known of the client.
     pub fn rebind(&mut self, identity: &Identity) {
-        *self = Self::new(&Arc::clone(&self.policy), identity, self.unix);
+        *self = Self::new(&Arc::clone(&self.policy), identity, self.unix_millis);
     }
 
     /// Whether time changes what it may do: then [`Authority::set_time`] goes before each batch of requests.
@@ -112,11 +114,11 @@ impl Authority {
         self.clock.is_some()
     }
 
-    /// Says what time it is, in seconds since 1970.
-    pub fn set_time(&mut self, unix: i64) {
-        self.unix = unix;
+    /// Says what time it is, in milliseconds since 1970.
+    pub fn set_time(&mut self, unix_millis: i64) {
+        self.unix_millis = unix_millis;
         let Some(clock) = &mut self.clock else { return };
-        if clock.set(&self.policy.index.windows, unix) {
+        if clock.set(&self.policy.index.windows, unix_millis.div_euclid(1000)) {
             self.forget();
         }
     }
@@ -179,6 +181,14 @@ impl Authority {
         self.policy.rules.iter().any(|rule| rule.needs_payload(identity, message))
     }
 
+    /// The message that was decided upon last goes on: what is to be remembered of it is.
+    pub fn accept(&mut self) {}
+
+    /// What of the message that was decided upon last goes on otherwise than it came.
+    pub fn take_rewrite(&mut self) -> Option<Box<Rewrite>> {
+        None
+    }
+
     /// What is decided once further rules have spoken: they can only deny.
     fn by_rules(&self, decision: Decision, identity: &Identity, request: &Request<'_>) -> Decision {
         let mut decision = decision;
@@ -188,7 +198,7 @@ impl Authority {
             }
             let Verdict::Deny(reason) = rule.judge(identity, request) else { continue };
             let on_deny = rule.on_deny();
-            let denial = Denial { rule: RuleId::Rule(rule.id().into()), reason, on_deny };
+            let denial = Denial { rule: RuleId::Rule(rule.id().into()), reason, on_deny, detail: None };
             let refused = Refused { denial, is_enforced: on_deny != OnDeny::Monitor };
             decision = self.refuse(refused, decision);
         }

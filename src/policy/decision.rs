@@ -30,13 +30,24 @@ pub struct Denial {
     pub reason: Reason,
     /// What becomes of it.
     pub on_deny: OnDeny,
+    /// What of a payload is wrong.
+    pub detail: Option<Detail>,
+}
+
+/// What of a payload is wrong, and where. Never a value of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// The field, the metric or the other topic that the rule looked at; empty where it is the whole.
+    pub field: Box<str>,
+    /// What is wrong, from a closed set of words.
+    pub problem: &'static str,
 }
 
 impl Denial {
     /// A refusal by a limit of this name.
     #[must_use]
     pub const fn limit(name: &'static str, reason: Reason) -> Self {
-        Self { rule: RuleId::Limit(name), reason, on_deny: OnDeny::Reject }
+        Self { rule: RuleId::Limit(name), reason, on_deny: OnDeny::Reject, detail: None }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::{PayloadRule, SignatureRule};
 use crate::identity::{Attribute, Pattern, Prefix};
 use crate::mqtt::frame::QoS;
 
@@ -25,6 +26,10 @@ pub struct Draft {
     pub grants: Vec<Grant>,
     /// What is denied, whatever grants say.
     pub denies: Vec<Deny>,
+    /// What payloads must be.
+    pub payloads: Vec<PayloadRule>,
+    /// What signatures must be.
+    pub signatures: Vec<SignatureRule>,
 }
 
 impl Draft {
@@ -43,6 +48,8 @@ impl Draft {
             roles: Vec::new(),
             grants: Vec::new(),
             denies: Vec::new(),
+            payloads: Vec::new(),
+            signatures: Vec::new(),
         }
     }
 }

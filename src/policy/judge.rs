@@ -106,7 +106,7 @@ impl Grant {
 
 impl<R> Ruling<R> {
     pub(super) fn refuses(&self, reason: Reason) -> Refused {
-        let denial = Denial { rule: RuleId::Rule(self.id.clone()), reason, on_deny: self.on_deny };
+        let denial = Denial { rule: RuleId::Rule(self.id.clone()), reason, on_deny: self.on_deny, detail: None };
         Refused { denial, is_enforced: self.is_enforced }
     }
 }
@@ -222,7 +222,7 @@ impl Authority {
     /// What is said where no rule permits.
     pub(super) fn by_default(&self, reason: Reason) -> Refused {
         let on_deny = self.index().on_deny;
-        let denial = Denial { rule: RuleId::Limit(Policy::DEFAULT_RULE), reason, on_deny };
+        let denial = Denial { rule: RuleId::Limit(Policy::DEFAULT_RULE), reason, on_deny, detail: None };
         Refused { denial, is_enforced: on_deny != OnDeny::Monitor }
     }
 

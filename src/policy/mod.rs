@@ -13,6 +13,7 @@ mod draft;
 mod error;
 mod explain;
 mod filter;
+mod inspect;
 mod judge;
 mod memory;
 mod reason;
@@ -31,10 +32,14 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use authority::{Authority, Powers};
-pub use decision::{Decision, Denial, Rule, RuleId, Verdict};
+pub use decision::{Decision, Denial, Detail, Rule, RuleId, Verdict};
 pub use draft::{Broad, Condition, Deny, Draft, Grant, Mode, OnDeny, Role, Window};
 pub use error::DraftError;
 pub use explain::{Explanation, Kind, Says, Weighed};
+pub use inspect::{
+    Act, Bound, Change, Check, CheckedField, First, Interlock, MessageRule, Metrics, PayloadFormat, PayloadRule,
+    Required, Rewrite, Rewritten, Scalar, SignatureRule, Sparkplug, ValueKind,
+};
 pub use memory::{Count, Fact, History, Key, Known, Memory, NonceUse, Used};
 pub use reason::Reason;
 pub use request::{Connect, Message, Request, Subscription};

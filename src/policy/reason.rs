@@ -23,6 +23,16 @@ pub enum Reason {
     Payload,
     /// The payload contradicts its Payload Format Indicator.
     PayloadFormat,
+    /// A signature is required, and there is none.
+    Unsigned,
+    /// The signature does not hold.
+    Signature,
+    /// It was signed too long ago, or is from the future.
+    Stale,
+    /// It was signed for one use, and that is used up.
+    Replayed,
+    /// The plant is not in the state that it takes.
+    Interlock,
     /// The topic is refused for what it is, whoever uses it.
     Topic,
     /// The QoS is above what is allowed.
@@ -47,7 +57,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for references and metric families.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::NotAuthorized,
         Self::BadCredentials,
         Self::Unidentified,
@@ -58,6 +68,11 @@ impl Reason {
         Self::Banned,
         Self::Payload,
         Self::PayloadFormat,
+        Self::Unsigned,
+        Self::Signature,
+        Self::Stale,
+        Self::Replayed,
+        Self::Interlock,
         Self::Topic,
         Self::Qos,
         Self::Retain,
@@ -84,6 +99,11 @@ impl Reason {
             Self::Banned => "banned",
             Self::Payload => "payload",
             Self::PayloadFormat => "payload_format",
+            Self::Unsigned => "unsigned",
+            Self::Signature => "signature",
+            Self::Stale => "stale",
+            Self::Replayed => "replayed",
+            Self::Interlock => "interlock",
             Self::Topic => "topic",
             Self::Qos => "qos",
             Self::Retain => "retain",

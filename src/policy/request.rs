@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::mqtt::Version;
 use crate::mqtt::frame::QoS;
+use crate::mqtt::property::Properties;
 
 /// One thing that carries authority, as an identity asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,10 @@ pub struct Message<'a> {
     /// The payload; `None` where the message is passed through in pieces because no rule asked for it
     /// ([`super::Authority::needs_payload`]).
     pub payload: Option<&'a [u8]>,
+    /// DUP flag: it may have been sent before.
+    pub dup: bool,
+    /// Its properties (5.0); none before.
+    pub properties: Option<Properties<'a>>,
 }
 
 impl fmt::Debug for Message<'_> {
@@ -75,7 +80,15 @@ mod tests {
 
     #[test]
     fn the_payload_stays_out_of_debug_output() {
-        let message = Message { topic: "t", qos: QoS::Zero, retain: false, payload_bytes: 6, payload: Some(b"secret") };
+        let message = Message {
+            topic: "t",
+            qos: QoS::Zero,
+            retain: false,
+            payload_bytes: 6,
+            payload: Some(b"secret"),
+            dup: false,
+            properties: None,
+        };
         assert!(!format!("{message:?}").contains("115"), "no byte of it");
     }
 }

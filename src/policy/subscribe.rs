@@ -79,7 +79,8 @@ impl Authority {
         let on_deny = self.index().on_deny;
         LIMITS.into_iter().filter(|limit| (limit.uses)(wanted)).flat_map(move |limit| {
             self.named_roles().filter(move |role| !(limit.may)(role)).map(move |role| {
-                let denial = Denial { rule: RuleId::Rule((&*role.name).into()), reason: limit.reason, on_deny };
+                let denial =
+                    Denial { rule: RuleId::Rule((&*role.name).into()), reason: limit.reason, on_deny, detail: None };
                 let is_enforced = role.mode == Mode::Enforce && on_deny != OnDeny::Monitor;
                 (limit, Refused { denial, is_enforced })
             })

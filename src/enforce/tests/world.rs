@@ -146,7 +146,7 @@ pub(super) fn admit(now: Instant, bytes: &[u8], terms: Terms) -> Result<(Accepte
     let terms = Arc::new(terms);
     match open(bytes, &terms) {
         Opening::Asking(asking) => {
-            let at = At { now, unix: 0, ends: None };
+            let at = At { now, unix_millis: 0, ends: None };
             let accepted = asking.admit(&terms, asking.known(identity()), &Credentials::AsReceived, at)?;
             Ok((accepted, asking.consumed))
         }
@@ -317,7 +317,7 @@ impl World {
     /// Puts other terms in force.
     pub(super) fn adopt(&mut self, terms: Terms, ends: Option<Instant>) -> &mut Self {
         let mut out = Output::default();
-        let at = At { now: self.now, unix: 0, ends };
+        let at = At { now: self.now, unix_millis: 0, ends };
         self.end = self.connection.adopt(at, &Arc::new(terms), &mut out).err();
         assert!(out.onward.segments.is_empty());
         self.to_client.extend_from_slice(&out.back);

@@ -5,7 +5,7 @@ use std::task::Context;
 use std::time::SystemTime;
 
 use super::super::scratch::Scratch;
-use super::super::shared::{Live, at, unix_now};
+use super::super::shared::{Live, at, unix_millis};
 use super::Relay;
 use crate::enforce::Text;
 use crate::enforce::end::{Cause, End};
@@ -47,7 +47,7 @@ impl Relay {
         }
         scratch.output.clear();
         let ends = self.certificate_end(&live);
-        let judged = self.connection.adopt(at(unix_now(), ends), &live.terms, &mut scratch.output);
+        let judged = self.connection.adopt(at(unix_millis(), ends), &live.terms, &mut scratch.output);
         self.answer_client(cx, scratch);
         judged
     }

@@ -260,12 +260,12 @@ fn publish_limit(grant: &Grant, message: &Message<'_>) -> Option<Reason> {
 }
 
 fn no(rule: &str, reason: Reason, on_deny: OnDeny, is_enforced: bool) -> No {
-    let denial = Denial { rule: RuleId::Rule(rule.into()), reason, on_deny };
+    let denial = Denial { rule: RuleId::Rule(rule.into()), reason, on_deny, detail: None };
     No { denial, is_enforced: is_enforced && on_deny != OnDeny::Monitor }
 }
 
 fn by_default(reason: Reason, on_deny: OnDeny) -> Yes {
-    let denial = Denial { rule: RuleId::Limit(Policy::DEFAULT_RULE), reason, on_deny };
+    let denial = Denial { rule: RuleId::Limit(Policy::DEFAULT_RULE), reason, on_deny, detail: None };
     Yes::No(No { denial, is_enforced: on_deny != OnDeny::Monitor })
 }
 

@@ -33,9 +33,9 @@ proptest! {
         times in vec(unix(), 1..4),
     ) {
         let policy = compiled(&draft);
-        let mut authority = Authority::new(&policy, &identity, times[0]);
+        let mut authority = Authority::new(&policy, &identity, times[0] * 1000);
         for unix in times {
-            authority.set_time(unix);
+            authority.set_time(unix * 1000);
             let model = World { draft: &draft, identity: &identity, unix };
             for ask in asks.iter().chain(&asks) {
                 let request = ask.request();
@@ -55,8 +55,8 @@ proptest! {
     ) {
         let mut harder = draft.clone();
         harder.denies.push(more);
-        let mut before = Authority::new(&compiled(&draft), &identity, unix);
-        let mut after = Authority::new(&compiled(&harder), &identity, unix);
+        let mut before = Authority::new(&compiled(&draft), &identity, unix * 1000);
+        let mut after = Authority::new(&compiled(&harder), &identity, unix * 1000);
         for ask in &asks {
             let (before, after) = (before.decide(&identity, &ask.request()), after.decide(&identity, &ask.request()));
             prop_assert!(reach(&after) <= reach(&before), "{:?}: {:?}, then {:?}", ask, before, after);
@@ -77,8 +77,8 @@ proptest! {
         turned.grants.rotate_left(by);
         turned.denies.reverse();
         turned.roles.rotate_left(turn % 3);
-        let mut one = Authority::new(&compiled(&draft), &identity, unix);
-        let mut other = Authority::new(&compiled(&turned), &identity, unix);
+        let mut one = Authority::new(&compiled(&draft), &identity, unix * 1000);
+        let mut other = Authority::new(&compiled(&turned), &identity, unix * 1000);
         for ask in &asks {
             prop_assert_eq!(one.decide(&identity, &ask.request()), other.decide(&identity, &ask.request()));
         }
@@ -93,7 +93,7 @@ proptest! {
         unix in unix(),
     ) {
         let policy = compiled(&draft);
-        let mut authority = Authority::new(&policy, &identity, unix);
+        let mut authority = Authority::new(&policy, &identity, unix * 1000);
         for ask in &asks {
             let request = ask.request();
             let decision = authority.decide(&identity, &request);

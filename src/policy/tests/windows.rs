@@ -86,7 +86,7 @@ fn rules_come_and_go_with_their_windows() {
     };
     let always = Grant { id: "always".into(), ..grant(&["b"], &[]) };
     let policy = Arc::new(Policy::new(Draft { denies: vec![night], ..draft([open, always]) }).unwrap());
-    let mut authority = Authority::new(&policy, &nobody(), at("2026-01-01T12:00:00Z"));
+    let mut authority = Authority::new(&policy, &nobody(), at("2026-01-01T12:00:00Z") * 1000);
     assert!(authority.watches_the_clock());
     for (time, by_day) in [
         ("2026-01-01T12:00:00Z", true),
@@ -98,7 +98,7 @@ fn rules_come_and_go_with_their_windows() {
         // The clock was set back.
         ("2026-02-02T21:00:00Z", true),
     ] {
-        authority.set_time(at(time));
+        authority.set_time(at(time) * 1000);
         let night = "reject night not_authorized";
         for (request, expected) in [
             ("pub a", if by_day { "allow" } else { DEFAULT }),

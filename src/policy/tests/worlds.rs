@@ -28,7 +28,15 @@ pub(super) enum Ask {
 
 impl Ask {
     pub(super) fn request(&self) -> Request<'_> {
-        let message = |topic, qos, retain, payload_bytes| Message { topic, qos, retain, payload_bytes, payload: None };
+        let message = |topic, qos, retain, payload_bytes| Message {
+            topic,
+            qos,
+            retain,
+            payload_bytes,
+            payload: None,
+            dup: false,
+            properties: None,
+        };
         match self {
             Self::Connect => Request::Connect(Connect { version: Version::V50, clean_start: true }),
             Self::Will(topic, qos, retain, bytes) => Request::Will(message(topic, *qos, *retain, *bytes)),

@@ -181,7 +181,7 @@ impl Engine {
 }
 
 fn message(topic: &str, qos: QoS) -> Message<'_> {
-    Message { topic, qos, retain: false, payload_bytes: 5, payload: Some(b"probe") }
+    Message { topic, qos, retain: false, payload_bytes: 5, payload: Some(b"probe"), dup: false, properties: None }
 }
 
 /// The filter of a Shared Subscription, whose share nobody else is in.
