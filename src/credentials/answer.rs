@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::is_name;
 use super::token::claims::{Claims, seconds};
-use super::token::json::{Json, Object};
+use crate::jwk::json::{Json, Object};
 
 /// The longest answer, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 16 << 10;

@@ -10,7 +10,7 @@ pub mod password;
 pub mod sas;
 pub mod token;
 
-use aws_lc_rs::digest;
+use crate::jwk::mark;
 
 /// The longest name that a token or an answer may give, in bytes.
 pub const MAX_NAME_BYTES: usize = 1024;
@@ -19,16 +19,4 @@ pub const MAX_NAME_BYTES: usize = 1024;
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
-}
-
-/// What tells two secrets apart without showing them: the first eight bytes of a SHA-256.
-fn mark(parts: &[&[u8]]) -> u64 {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        // The length keeps `ab`, `c` apart from `a`, `bc`.
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    let digest = context.finish();
-    digest.as_ref().first_chunk().copied().map_or(0, u64::from_be_bytes)
 }

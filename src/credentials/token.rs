@@ -5,10 +5,7 @@
 //!
 //! Read [`Verifier::verify`] first; [`Keys`] is what it is given.
 
-mod algorithm;
 pub(super) mod claims;
-pub(super) mod json;
-mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -17,12 +14,11 @@ use std::fmt;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
-pub use algorithm::Algorithm;
-pub use keys::{KeyFlaw, KeyProblem, Keys, MAX_KEYS, MAX_KEYS_BYTES, Unused, UnusedKey};
+pub use crate::jwk::{Algorithm, KeyFlaw, KeyProblem, Keys, MAX_KEYS, MAX_KEYS_BYTES, Unused, UnusedKey};
 
 use super::is_name;
+use crate::jwk::json::Object;
 use claims::Claims;
-use json::Object;
 
 /// The longest token.
 pub const MAX_TOKEN_BYTES: usize = 16 << 10;
@@ -179,7 +175,7 @@ impl Verifier {
         if !key.verifies(algorithm, message.as_bytes(), signature) {
             return Err(TokenError::Signature);
         }
-        Ok(key.mark)
+        Ok(key.mark())
     }
 
     /// Until when it holds.

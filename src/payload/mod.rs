@@ -3,6 +3,7 @@
 //! Strict: what has two readings has none. Not here: what a value must be (`policy`). Read [`Reader`] first.
 
 pub mod binary;
+pub mod canonical;
 mod field;
 mod flaw;
 pub mod protobuf;

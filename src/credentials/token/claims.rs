@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::json::{Json, Object};
 use super::{MAX_CLAIM_BYTES, MAX_CLAIMS, TokenError};
+use crate::jwk::json::{Json, Object};
 
 /// Objects inside objects that are looked into.
 const MAX_DEPTH: usize = 6;

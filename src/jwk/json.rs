@@ -12,7 +12,7 @@ const MAX_MEMBERS: usize = 256;
 const MAX_ITEMS: usize = 1024;
 
 /// A value, wiped when dropped where it is text.
-pub(in crate::credentials) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Integer(i128),
@@ -25,42 +25,42 @@ pub(in crate::credentials) enum Json {
 
 /// Names and values, in the order of the text.
 #[derive(Default)]
-pub(in crate::credentials) struct Object(pub(in crate::credentials) Vec<(Box<str>, Json)>);
+pub(crate) struct Object(pub(crate) Vec<(Box<str>, Json)>);
 
 impl Object {
     /// Reads a text that is one object and nothing else; none where it is not, or is out of bounds.
-    pub(in crate::credentials) fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let mut reader = serde_json::Deserializer::from_slice(text);
         let value = Depth(0).deserialize(&mut reader).ok()?;
         reader.end().ok()?;
         value.into_object()
     }
 
-    pub(in crate::credentials) fn get(&self, name: &str) -> Option<&Json> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Json> {
         self.0.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
     }
 
     /// A text; an error where the value is of another type.
-    pub(in crate::credentials) fn text(&self, name: &'static str) -> Result<Option<&str>, WrongType> {
+    pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, WrongType> {
         self.get(name).map(|value| value.as_text().ok_or(WrongType(name))).transpose()
     }
 }
 
 /// The member that is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::credentials) struct WrongType(pub(in crate::credentials) &'static str);
+pub(crate) struct WrongType(pub(crate) &'static str);
 
 impl Json {
-    pub(in crate::credentials) fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    pub(in crate::credentials) fn into_object(self) -> Option<Object> {
+    pub(crate) fn into_object(self) -> Option<Object> {
         if let Self::Object(object) = self { Some(object) } else { None }
     }
 
     /// A list of texts; a single text is a list of one.
-    pub(in crate::credentials) fn texts(&self) -> Option<Vec<&str>> {
+    pub(crate) fn texts(&self) -> Option<Vec<&str>> {
         if let Self::List(items) = self {
             items.iter().map(Self::as_text).collect()
         } else {

