@@ -31,7 +31,7 @@ pub struct Denial {
     /// What becomes of it.
     pub on_deny: OnDeny,
     /// What of a payload is wrong.
-    pub detail: Option<Detail>,
+    pub detail: Option<Box<Detail>>,
 }
 
 /// What of a payload is wrong, and where. Never a value of it.
