@@ -61,7 +61,7 @@ fn rendered() -> String {
     counts.add(3, 64);
     metrics.packets(Version::V50, Direction::FromClient, &counts);
     let (reason, on_deny) = (Reason::NotAuthorized, OnDeny::Quarantine);
-    let quarantine = Some(Quarantine::Published);
+    let quarantine = Some(Quarantine::Queued);
     let refused = Kind::Refused { reason, rule: Text::new("default"), on_deny, quarantine };
     let observed = Kind::Observed { reason, rule: Text::new("default"), on_deny };
     for kind in [refused, observed, Kind::Rewritten(Rewrite::TopicNameRestored)] {

@@ -126,12 +126,10 @@ const HANDSHAKE_FAILED: [(&str, &str); 30] = [
 ];
 
 /// Every `quarantine`, and what it means.
-const QUARANTINE: [(&str, &str); 5] = [
-    (Quarantine::Published.label(), "It was published to the quarantine topic."),
-    (
-        Quarantine::TooLarge.label(),
-        "No: it is larger than `max_buffered_bytes`, or with what is added than the broker takes.",
-    ),
+const QUARANTINE: [(&str, &str); 6] = [
+    (Quarantine::Queued.label(), "It waits for the gateway's own connection to publish it to the quarantine topic."),
+    (Quarantine::Full.label(), "No: as much as may wait for that connection waits already."),
+    (Quarantine::TooLarge.label(), "No: it is larger than `max_buffered_bytes`."),
     (Quarantine::Topic.label(), "No: the topic that it would be published to goes beyond a limit of `[limits]`."),
     (Quarantine::Again.label(), "No: its topic is under the quarantine topic already, or shows that it was."),
     (Quarantine::Repeat.label(), "No: it is a repeat of a message that was dealt with when it came first."),

@@ -82,12 +82,14 @@ impl Kind {
     }
 }
 
-/// What became of a message that a rule quarantines. Unless it is published, it is rejected and no more.
+/// What became of a message that a rule quarantines. Unless it is queued, it is rejected and no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Quarantine {
-    /// It is on its way to the quarantine topic.
-    Published,
-    /// It is larger than may be buffered, or than the broker takes with what is added to it.
+    /// It waits to be published to the quarantine topic.
+    Queued,
+    /// There was no room for it among those that wait.
+    Full,
+    /// It is larger than may be kept.
     TooLarge,
     /// The topic that it would be published to goes beyond a limit.
     Topic,
@@ -99,13 +101,14 @@ pub enum Quarantine {
 
 impl Quarantine {
     /// Every one, for references and metric families.
-    pub const ALL: [Self; 5] = [Self::Published, Self::TooLarge, Self::Topic, Self::Again, Self::Repeat];
+    pub const ALL: [Self; 6] = [Self::Queued, Self::Full, Self::TooLarge, Self::Topic, Self::Again, Self::Repeat];
 
     /// The word that records and metrics use; never changes.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Published => "published",
+            Self::Queued => "queued",
+            Self::Full => "full",
             Self::TooLarge => "too_large",
             Self::Topic => "topic",
             Self::Again => "again",

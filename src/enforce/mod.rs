@@ -39,6 +39,7 @@ pub use end::{Blame, Cause, End, Violation};
 pub use event::{Event, Kind, Quarantine, Rewrite, Text};
 pub use open::{Accepted, Asking, At, Credentials, Opening, Refusal, open};
 pub use output::{Counts, Onward, Output, Segment};
+pub use quarantine::Quarantined;
 pub use reference::reference;
 pub use terms::{Terms, ZeroKeepAlive};
 

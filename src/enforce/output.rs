@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::event::Event;
+use super::quarantine::Quarantined;
 
 /// Everything that one call says is to be written, recorded and counted.
 ///
@@ -17,6 +18,8 @@ pub struct Output {
     pub back: Vec<u8>,
     /// Refusals and rewrites, in order. The end of a connection is not among them: it is the call's `Err`.
     pub events: Vec<Event>,
+    /// Messages for the quarantine topic: one for each event whose message is [`super::Quarantine::Queued`], in the same order.
+    pub quarantined: Vec<Quarantined>,
     /// Packets of `input` that were judged.
     pub counts: Counts,
 }
@@ -28,6 +31,7 @@ impl Output {
         clear(&mut self.onward.made, 64 << 10);
         clear(&mut self.back, 64 << 10);
         clear(&mut self.events, 256);
+        clear(&mut self.quarantined, 16);
         self.counts = Counts::default();
     }
 

@@ -188,20 +188,19 @@ impl Connection {
                 Ok(self.stop(call, judged, Answer::PubRec(ReasonCode::Success), sending, None))
             }
             (Some(refused), _) => {
-                let (answer, message) = self.refuse(call, judged, topic, &refused, sending);
+                let answer = self.refuse(call, judged, topic, &refused, sending);
                 let rule = refused.denial.rule.as_str();
                 if let Answer::Disconnect(_) | Answer::Close = answer {
                     let end = End::refused(Cause::Refused(refused.denial.reason), rule);
                     let blame = if call.from == Direction::FromClient { Blame::Client } else { Blame::Gateway };
                     return Err(End { blame, ..end });
                 }
-                self.quarantine(call, &message);
                 Ok(self.stop(call, judged, answer, sending, Some(rule)))
             }
         }
     }
 
-    /// Records a refusal. Gives what its sender is told, and the message for the quarantine topic, if there is one.
+    /// Records a refusal, and quarantines the message where the rule says so. Gives what its sender is told.
     fn refuse(
         &self,
         call: &mut Call<'_>,
@@ -209,13 +208,12 @@ impl Connection {
         topic: &str,
         refused: &Refused<'_>,
         sending: Sending,
-    ) -> (Answer, Vec<u8>) {
+    ) -> Answer {
         let Refused { denial, about } = refused;
-        let mut message = Vec::new();
         let mut kind = Kind::refused(denial);
         if let Kind::Refused { on_deny: OnDeny::Quarantine, quarantine, .. } = &mut kind {
             *quarantine = Some(match sending {
-                Sending::First => self.exhibit(call, judged, topic, denial, &mut message),
+                Sending::First => self.exhibit(call, judged, topic, denial),
                 Sending::Repeat | Sending::RefusedRepeat => Quarantine::Repeat,
             });
         }
@@ -224,7 +222,7 @@ impl Connection {
             Direction::FromClient => Subject::Publish(judged.head.qos),
             Direction::FromBroker => Subject::Delivery(judged.head.qos),
         };
-        (refusal::answer(subject, self.version, denial.on_deny, denial.reason), message)
+        refusal::answer(subject, self.version, denial.on_deny, denial.reason)
     }
 
     fn sending(&self, from: Direction, head: &PublishHead<'_>) -> Result<Sending, End> {

@@ -1,127 +1,85 @@
-//! Messages that a rule quarantines: rejected, and published with the reason where the operator can look at them.
+//! Messages that a rule quarantines: rejected, and kept whole for whoever is to look at them.
 //!
-//! The topic is `QUARANTINE/REASON/RULE/TOPIC`, QoS 0, not retained, on the client's own connection to the broker. In 5.0
-//! User Properties say more. Nothing is waited for and nothing answered: a broker may refuse it like any other PUBLISH.
+//! Here it is decided which can be, and what of them is kept. Not here: how they get to the quarantine topic, which is
+//! `QUARANTINE/REASON/RULE/TOPIC`. No byte of them is written to the client's connection or to the broker's. Read
+//! [`Quarantined`] first.
+
+use std::sync::Arc;
 
 use super::Connection;
 use super::event::Quarantine;
 use super::publish::Judged;
 use super::relay::Call;
-use crate::mqtt::frame::{PacketType, QoS};
-use crate::mqtt::packet::{Publish, PublishProperties};
-use crate::mqtt::property::{Place, Properties, Property};
-use crate::mqtt::{Direction, Version, encode, topic};
-use crate::policy::{Denial, Policy, Reason};
+use crate::mqtt::frame::QoS;
+use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::{Direction, encode, topic};
+use crate::policy::{Denial, Reason};
 
-/// What begins so is said by the gateway alone.
-const PREFIX: &str = "tidegate-";
-
-/// User Properties of the gateway's own, at most.
-const OWN: usize = 5;
+/// A message that was refused, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Where it is to be published: within the limits on topics.
+    pub held_at: Box<str>,
+    /// Who sent it.
+    pub direction: Direction,
+    /// Why it was refused.
+    pub reason: Reason,
+    /// Id of the rule or limit that decided.
+    pub rule: Box<str>,
+    /// Version of the policy in force.
+    pub policy_version: Arc<str>,
+    /// Its own Topic Name.
+    pub topic: Box<str>,
+    /// How surely it was to be delivered.
+    pub qos: QoS,
+    /// It was to be kept, or had been.
+    pub retain: bool,
+    /// It was said to have been sent before.
+    pub dup: bool,
+    /// Those of its properties that are the message's and not the connection's, as they stand in a PUBLISH of 5.0.
+    pub properties: Box<[u8]>,
+    /// The Application Message.
+    pub payload: Box<[u8]>,
+}
 
 impl Connection {
-    /// Writes the message for the quarantine topic, where there can be one.
-    pub(super) fn exhibit(
-        &self,
-        call: &Call<'_>,
-        judged: &Judged<'_>,
-        topic: &str,
-        denial: &Denial,
-        out: &mut Vec<u8>,
-    ) -> Quarantine {
+    /// Keeps a message for the quarantine topic, where it can be.
+    pub(super) fn exhibit(&self, call: &mut Call<'_>, judged: &Judged<'_>, topic: &str, denial: &Denial) -> Quarantine {
         let policy = self.standing.authority.policy();
         if was_held(topic, policy.quarantine_topic()) {
             return Quarantine::Again;
         }
         let Some(payload) = judged.payload else { return Quarantine::TooLarge };
-        let name = format!(
-            "{}/{}/{}/{topic}",
-            policy.quarantine_topic(),
-            denial.reason.label(),
-            as_level(denial.rule.as_str())
-        );
-        if topic::check_name(&name, call.limits).is_err() {
+        let rule = denial.rule.as_str();
+        let held_at = format!("{}/{}/{}/{topic}", policy.quarantine_topic(), denial.reason.label(), as_level(rule));
+        if topic::check_name(&held_at, call.limits).is_err() {
             return Quarantine::Topic;
         }
-        let mut block = Vec::new();
-        let mut properties = PublishProperties::default();
-        if self.version == Version::V50 {
-            self.describe(policy, judged, denial, call.limits.max_user_properties, &mut block);
-            let place = Place::Packet(PacketType::Publish);
-            match Properties::new(&block, place, Direction::FromClient, call.limits) {
-                Ok(all) => properties.all = all,
-                Err(_) => return Quarantine::TooLarge,
-            }
-        }
-        // Fixed header, topic length, property length.
-        let most = payload.len() + name.len() + block.len() + 11;
-        let max = usize::try_from(self.client.max_packet_bytes).unwrap_or(usize::MAX);
-        if most > max.min(call.limits.max_packet_bytes) {
-            return Quarantine::TooLarge;
-        }
-        let (dup, qos, retain) = (false, QoS::Zero, false);
-        let message = Publish { dup, qos, retain, topic: &name, packet_id: None, properties, payload };
-        encode::publish(self.version, &message, out);
-        Quarantine::Published
-    }
-
-    /// Sends it to the broker.
-    pub(super) fn quarantine(&mut self, call: &mut Call<'_>, message: &[u8]) {
-        match call.from {
-            Direction::FromClient => call.out.onward.make(|bytes| bytes.extend_from_slice(message)),
-            Direction::FromBroker => self.answer(call, |bytes| bytes.extend_from_slice(message)),
-        }
-    }
-
-    /// Why, by which rule, under which policy, whose; and then the message's own properties, as far as they may be
-    /// kept: a Topic Alias and Subscription Identifiers are between two peers, nobody is to answer, and a payload is
-    /// not to be called text that is not.
-    fn describe(&self, policy: &Policy, judged: &Judged<'_>, denial: &Denial, max_user: usize, out: &mut Vec<u8>) {
-        let identity = self.standing.identity.name.as_deref().map(printable);
-        let (rule, version) = (printable(denial.rule.as_str()), printable(policy.version()));
-        let own = [
-            Some(("tidegate-reason", denial.reason.label())),
-            Some(("tidegate-rule", &*rule)),
-            Some(("tidegate-policy-version", &*version)),
-            identity.as_deref().map(|name| ("tidegate-identity", name)),
-            judged.head.properties.response_topic.map(|topic| ("tidegate-response-topic", topic)),
-        ];
-        encode::properties(own.into_iter().flatten().map(|(name, value)| Property::UserProperty(name, value)), out);
-        let is_text = judged.payload.is_some_and(|payload| std::str::from_utf8(payload).is_ok());
-        let mut room = max_user.saturating_sub(OWN);
-        let kept = judged.head.properties.all.iter().filter(|property| match property {
-            Property::UserProperty(name, _) if !name.starts_with(PREFIX) && room > 0 => {
-                room -= 1;
-                true
-            }
-            Property::PayloadFormatIndicator(utf8) => is_text || !utf8,
-            Property::MessageExpiryInterval(_) | Property::ContentType(_) | Property::CorrelationData(_) => true,
-            Property::UserProperty(..)
-            | Property::ResponseTopic(_)
-            | Property::SubscriptionIdentifier(_)
-            | Property::SessionExpiryInterval(_)
-            | Property::AssignedClientIdentifier(_)
-            | Property::ServerKeepAlive(_)
-            | Property::AuthenticationMethod(_)
-            | Property::AuthenticationData(_)
-            | Property::RequestProblemInformation(_)
-            | Property::WillDelayInterval(_)
-            | Property::RequestResponseInformation(_)
-            | Property::ResponseInformation(_)
-            | Property::ServerReference(_)
-            | Property::ReasonString(_)
-            | Property::ReceiveMaximum(_)
-            | Property::TopicAliasMaximum(_)
-            | Property::TopicAlias(_)
-            | Property::MaximumQoS(_)
-            | Property::RetainAvailable(_)
-            | Property::MaximumPacketSize(_)
-            | Property::WildcardSubscriptionAvailable(_)
-            | Property::SubscriptionIdentifierAvailable(_)
-            | Property::SharedSubscriptionAvailable(_) => false,
+        let head = &judged.head;
+        call.out.quarantined.push(Quarantined {
+            held_at: held_at.into(),
+            direction: call.from,
+            reason: denial.reason,
+            rule: rule.into(),
+            policy_version: Arc::clone(policy.version()),
+            topic: topic.into(),
+            qos: head.qos,
+            retain: head.retain,
+            dup: head.dup,
+            properties: kept(&head.properties.all),
+            payload: payload.into(),
         });
-        encode::properties(kept, out);
+        Quarantine::Queued
     }
+}
+
+/// The properties without a Topic Alias and Subscription Identifiers, which are between two peers.
+fn kept(properties: &Properties<'_>) -> Box<[u8]> {
+    let mut block = Vec::new();
+    let is_the_messages =
+        |property: &Property<'_>| !matches!(property, Property::TopicAlias(_) | Property::SubscriptionIdentifier(_));
+    encode::properties(properties.iter().filter(is_the_messages), &mut block);
+    block.into()
 }
 
 /// Whether a message has been to the quarantine topic: it lies there, or where a bridge or another quarantine has put it.
@@ -149,11 +107,6 @@ fn below<'t>(topic: &'t str, quarantine: &str) -> Option<&'t str> {
 /// The id of a rule as one level of a Topic Name.
 fn as_level(rule: &str) -> String {
     rule.chars().map(|c| if matches!(c, '/' | '+' | '#') || c.is_control() { '_' } else { c }).collect()
-}
-
-/// A text that a UTF-8 Encoded String can hold.
-fn printable(text: &str) -> std::borrow::Cow<'_, str> {
-    if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text.into() }
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ fn cell(subject: Subject, version: Version, on_deny: OnDeny) -> String {
         }
     }
     if quarantines(subject, on_deny) {
-        text += "; PUBLISH to the quarantine topic";
+        text += "; quarantined";
     }
     text
 }

