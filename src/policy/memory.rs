@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
@@ -68,8 +69,8 @@ pub enum Known {
     Bool(bool),
     /// A number.
     Number(f64),
-    /// Text of at most [`Known::MAX_TEXT_BYTES`].
-    Text(Box<str>),
+    /// Text of at most [`Known::MAX_TEXT_BYTES`]; shared, so that looking at it takes no copy.
+    Text(Arc<str>),
     /// Something that no interlock can hold against anything.
     Other,
 }
@@ -90,7 +91,7 @@ pub struct NonceUse {
     pub nonce: Key,
     /// Of the message.
     pub digest: u64,
-    /// Who sent it.
+    /// Who sent it; by [`Key::of`], as all keys here: they are kept over a restart.
     pub sender: Key,
     /// The time, in milliseconds since 1970.
     pub now_millis: i64,
@@ -103,11 +104,11 @@ pub struct NonceUse {
 pub struct Count {
     /// The rule, the key, and to whom it is shown.
     pub group: Key,
-    /// Where it is to stand: above where it stood.
+    /// Where it is to stand: above where it stood. Where nothing is known, any value is.
     pub value: u64,
-    /// Of the message.
+    /// Of the message, the value with it.
     pub digest: u64,
-    /// Who sent it.
+    /// Who sent it; by [`Key::of`], as all keys here: they are kept over a restart.
     pub sender: Key,
     /// The time, in milliseconds since 1970.
     pub now_millis: i64,

@@ -1,2 +1,204 @@
-//! What outlives a connection: histories of values, facts, used nonces, counters. Bounded, and on disk where a state
-//! folder is set.
+//! What outlives a connection: histories of values, facts, used nonces, counters, who still does not sign. Bounded, and
+//! on disk where a state folder is set.
+//!
+//! Not here: what is judged by it (`policy`). Read [`Store`] first, which all connections share; `flush.rs` for what
+//! outlives the process too.
+//!
+//! | table | when it is full | after a restart |
+//! |---|---|---|
+//! | histories | what was renewed longest ago is forgotten, and counted: the next value there is a first one | gone: their keys are of this process |
+//! | facts | what was learnt longest ago is forgotten, and counted: an interlock on it denies | gone: what they say is too old within seconds |
+//! | nonces | [`Used::Full`]: none is forgotten before it has expired | read back |
+//! | counters | [`Used::Full`] for a new one: none is ever forgotten | read back |
+//! | unsigned | who was heard of longest ago is no longer counted | gone: it is a day's count |
+
+mod counters;
+mod nonces;
+mod recent;
+mod shards;
+#[cfg(test)]
+mod tests;
+mod unsigned;
+
+use std::fmt;
+use std::hash::RandomState;
+
+use crate::policy::{Count, Fact, History, Key, Known, Memory, NonceUse, Used};
+use counters::Counters;
+use nonces::Nonces;
+use recent::Recent;
+use shards::Seed;
+use unsigned::Unsigned;
+
+/// How many entries each table holds at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Values whose history is known.
+    pub max_histories: usize,
+    /// Facts.
+    pub max_facts: usize,
+    /// Used nonces of all groups together.
+    pub max_nonces: usize,
+    /// Counters.
+    pub max_counters: usize,
+}
+
+/// A table, as metrics name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// Histories of values.
+    Histories,
+    /// Facts.
+    Facts,
+    /// Used nonces.
+    Nonces,
+    /// Counters.
+    Counters,
+}
+
+impl Table {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Histories, Self::Facts, Self::Nonces, Self::Counters];
+
+    /// Its name.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Histories => "histories",
+            Self::Facts => "facts",
+            Self::Nonces => "nonces",
+            Self::Counters => "counters",
+        }
+    }
+}
+
+/// All that is remembered. One for the process: it outlives reloads.
+pub struct Store {
+    histories: Recent<Remembered>,
+    facts: Recent<Fact>,
+    nonces: Nonces,
+    counters: Counters,
+    unsigned: Unsigned,
+    keys: [RandomState; 2],
+    /// Of marks, which stand for message and sender; on disk with them.
+    seed: Seed,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    history: History,
+    expires_millis: i64,
+}
+
+impl Store {
+    /// An empty one, of which nothing outlives the process.
+    #[must_use]
+    pub fn new(bounds: &Bounds) -> Self {
+        Self::with(bounds, Seed::random(), false)
+    }
+
+    fn with(bounds: &Bounds, seed: Seed, is_kept: bool) -> Self {
+        Self {
+            histories: Recent::new(bounds.max_histories),
+            facts: Recent::new(bounds.max_facts),
+            nonces: Nonces::new(bounds.max_nonces, is_kept),
+            counters: Counters::new(bounds.max_counters, is_kept),
+            unsigned: Unsigned::new(),
+            keys: [RandomState::new(), RandomState::new()],
+            seed,
+        }
+    }
+
+    /// Entries of a table; of nonces, those too that have expired and were not looked at since.
+    #[must_use]
+    pub fn entries(&self, table: Table) -> usize {
+        match table {
+            Table::Histories => self.histories.len(),
+            Table::Facts => self.facts.len(),
+            Table::Nonces => self.nonces.len(),
+            Table::Counters => self.counters.len(),
+        }
+    }
+
+    /// Entries that were forgotten for want of room; of nonces and counters there are none.
+    #[must_use]
+    pub fn evicted(&self, table: Table) -> u64 {
+        match table {
+            Table::Histories => self.histories.evicted(),
+            Table::Facts => self.facts.evicted(),
+            Table::Nonces | Table::Counters => 0,
+        }
+    }
+
+    /// How often there was no room and nothing to forget.
+    #[must_use]
+    pub fn full(&self, table: Table) -> u64 {
+        match table {
+            Table::Histories | Table::Facts => 0,
+            Table::Nonces => self.nonces.refused(),
+            Table::Counters => self.counters.refused(),
+        }
+    }
+
+    /// How many identities were heard of without a signature in the last day, by the rule that asks for one.
+    #[must_use]
+    pub fn unsigned_identities(&self, now_millis: i64) -> Vec<(Box<str>, usize)> {
+        self.unsigned.count(now_millis)
+    }
+
+    /// How often somebody unsigned was not counted for want of room.
+    #[must_use]
+    pub fn unsigned_left_out(&self) -> u64 {
+        self.unsigned.left_out()
+    }
+}
+
+impl Memory for Store {
+    fn history(&self, key: Key) -> Option<History> {
+        self.histories.get(key.into()).map(|remembered| remembered.history)
+    }
+
+    fn remember(&self, key: Key, history: History, expires_millis: i64) {
+        let now_millis = history.last_millis;
+        let is_over = |old: &Remembered| old.expires_millis <= now_millis;
+        self.histories.put(key.into(), Remembered { history, expires_millis }, |_| true, is_over);
+    }
+
+    fn fact(&self, key: Key) -> Option<Fact> {
+        self.facts.get(key.into())
+    }
+
+    fn learn(&self, key: Key, mut fact: Fact) {
+        if matches!(&fact.value, Known::Text(text) if text.len() > Known::MAX_TEXT_BYTES) {
+            fact.value = Known::Other;
+        }
+        let millis = fact.millis;
+        self.facts.put(key.into(), fact, |known| known.millis <= millis, |_| false);
+    }
+
+    fn use_nonce(&self, nonce: &NonceUse) -> Used {
+        self.nonces.use_up(nonce, self.seed.mark(nonce.digest, nonce.sender))
+    }
+
+    fn advance(&self, count: &Count) -> Used {
+        self.counters.advance(count, self.seed.mark(count.digest, count.sender))
+    }
+
+    fn unsigned(&self, rule: &str, who: Key, now_millis: i64) {
+        self.unsigned.note(rule, who.into(), now_millis);
+    }
+
+    fn keys(&self) -> &[RandomState; 2] {
+        &self.keys
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Store");
+        for table in Table::ALL {
+            shown.field(table.label(), &self.entries(table));
+        }
+        shown.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,31 @@
+mod bounds;
+mod replays;
+
+use super::*;
+
+const BOUNDS: Bounds = Bounds { max_histories: 50, max_facts: 20, max_nonces: 100, max_counters: 30 };
+
+fn key(number: u128) -> Key {
+    Key::of(&[&number.to_be_bytes()])
+}
+
+fn count(group: u128, value: u64, digest: u64) -> Count {
+    Count { group: key(group), value, digest, sender: key(7), now_millis: 1_000 }
+}
+
+/// A nonce that expires after a second.
+fn nonce(group: u128, nonce: u128, now_millis: i64) -> NonceUse {
+    NonceUse {
+        group: key(group),
+        max_in_group: 40,
+        nonce: key(nonce),
+        digest: 1,
+        sender: key(7),
+        now_millis,
+        expires_millis: now_millis + 1_000,
+    }
+}
+
+fn history(last: f64, last_millis: i64) -> History {
+    History { last, last_millis, anchor: last, anchor_millis: last_millis, same_since_millis: last_millis }
+}
