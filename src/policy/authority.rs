@@ -9,7 +9,7 @@ use super::filter::Values;
 use super::judge::Action;
 use super::roles::{Held, Roles};
 use super::window::{Clock, State};
-use super::{Decision, Denial, Message, Mode, OnDeny, Policy, Request, Rewrite, RuleId, Verdict};
+use super::{Decision, Denial, Memory, Message, Mode, OnDeny, Policy, Request, Rewrite, RuleId, Verdict};
 use crate::identity::Identity;
 use crate::mqtt::frame::QoS;
 
@@ -29,6 +29,10 @@ pub struct Authority {
     unix_millis: i64,
     /// Nothing is refused, whatever rules say.
     is_monitored: bool,
+    /// What is remembered beyond this connection.
+    memory: Option<Arc<dyn Memory>>,
+    /// What of the message that was decided upon last goes on otherwise than it came.
+    rewrite: Option<Box<Rewrite>>,
 }
 
 /// What of the protocol an identity can make use of at all.
@@ -88,7 +92,20 @@ impl Authority {
             is_monitored: index.is_monitored || in_monitor,
             held,
             policy: Arc::clone(policy),
+            memory: None,
+            rewrite: None,
         }
+    }
+
+    /// Gives it what is remembered beyond this connection. Without that, rules which must remember deny.
+    #[must_use]
+    pub fn with_memory(self, memory: Option<Arc<dyn Memory>>) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Settles everything anew under another policy. What the connection has learnt of its messages stays.
+    pub fn renew(&mut self, policy: &Arc<Policy>, identity: &Identity, unix_millis: i64) {
+        *self = Self::new(policy, identity, unix_millis).with_memory(self.memory.take());
     }
 
     /// The policy.
@@ -103,9 +120,10 @@ impl Authority {
         self.named_roles().map(|role| role.name.to_string()).collect()
     }
 
-    /// Settles everything anew: the broker has assigned a Client Identifier, or more is known of the client.
+    /// Settles everything anew: the broker has assigned a Client Identifier, or more is known of the client. What the
+    /// connection has learnt of its messages stays.
     pub fn rebind(&mut self, identity: &Identity) {
-        *self = Self::new(&Arc::clone(&self.policy), identity, self.unix_millis);
+        self.renew(&Arc::clone(&self.policy), identity, self.unix_millis);
     }
 
     /// Whether time changes what it may do: then [`Authority::set_time`] goes before each batch of requests.
@@ -166,15 +184,27 @@ impl Authority {
         if self.policy.rules.is_empty() { decision } else { self.by_rules(decision, identity, request) }
     }
 
+    /// Judges a Will that it has permitted before, under this policy or another: what it says, and not what depends on
+    /// when it was said, such as the age of a signature, or the values that came before. Nothing is used up or remembered.
+    #[must_use]
+    pub fn decide_again(&mut self, identity: &Identity, request: &Request<'_>) -> Decision {
+        self.decide(identity, request)
+    }
+
     /// Whether a message must be there whole, payload included, before it can be judged; where it is to be put into
-    /// quarantine, too.
+    /// quarantine, too. Not where its head alone is enough to refuse it. Nothing is used up.
     #[must_use]
     pub fn needs_payload(&mut self, identity: &Identity, request: &Request<'_>) -> bool {
         let (Request::Publish(message) | Request::Receive(message) | Request::Will(message)) = request else {
             return false;
         };
-        self.asks_for_payload(identity, message)
-            || matches!(self.decide(identity, request), Decision::Deny(Denial { on_deny: OnDeny::Quarantine, .. }))
+        match self.by_acl(request) {
+            Decision::Deny(denial) => denial.on_deny == OnDeny::Quarantine,
+            Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(..) => {
+                self.asks_for_payload(identity, message)
+                    || matches!(self.decide(identity, request), Decision::Deny(denial) if denial.on_deny == OnDeny::Quarantine)
+            }
+        }
     }
 
     fn asks_for_payload(&self, identity: &Identity, message: &Message<'_>) -> bool {
@@ -182,16 +212,22 @@ impl Authority {
     }
 
     /// The message that was decided upon last goes on: what is to be remembered of it is.
-    pub fn accept(&mut self) {}
-
-    /// What of the message that was decided upon last goes on otherwise than it came.
-    pub fn take_rewrite(&mut self) -> Option<Box<Rewrite>> {
-        None
+    pub fn accept(&mut self) {
+        for rule in &self.policy.rules {
+            rule.accepted();
+        }
     }
 
-    /// What is decided once further rules have spoken: they can only deny.
-    fn by_rules(&self, decision: Decision, identity: &Identity, request: &Request<'_>) -> Decision {
+    /// What of the message that was decided upon last goes on otherwise than it came.
+    #[inline]
+    pub fn take_rewrite(&mut self) -> Option<Box<Rewrite>> {
+        self.rewrite.take()
+    }
+
+    /// What is decided once further rules have spoken: they can only deny, or have something rewritten.
+    fn by_rules(&mut self, decision: Decision, identity: &Identity, request: &Request<'_>) -> Decision {
         let mut decision = decision;
+        self.rewrite = self.policy.rules.iter().find_map(|rule| rule.rewrite(identity, request));
         for rule in &self.policy.rules {
             if matches!(decision, Decision::Deny(_)) {
                 break;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Message, OnDeny, Reason, Request};
+use super::{Message, OnDeny, Reason, Request, Rewrite};
 use crate::identity::Identity;
 use crate::mqtt::frame::QoS;
 
@@ -97,4 +97,12 @@ pub trait Rule: fmt::Debug + Send + Sync {
 
     /// Whether the rule must see the payload of such a message. Topic, QoS, RETAIN and size are known; the payload is not.
     fn needs_payload(&self, identity: &Identity, message: &Message<'_>) -> bool;
+
+    /// What of such a message goes on otherwise than it came, if it does.
+    fn rewrite(&self, _: &Identity, _: &Request<'_>) -> Option<Box<Rewrite>> {
+        None
+    }
+
+    /// The message that it judged last goes on.
+    fn accepted(&self) {}
 }
