@@ -46,6 +46,8 @@ flaws! {
     KeyType = "key_type";
     /// A field that the message's descriptor does not have.
     UnknownField = "unknown_field";
+    /// A field without which there is no such message.
+    MissingField = "missing_field";
 }
 
 /// What is wrong with a payload, and where. Never holds a value of it.

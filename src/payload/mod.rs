@@ -11,6 +11,7 @@ mod reader;
 pub mod schema;
 pub mod sparkplug;
 mod value;
+mod wire;
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Reads the values that are wanted, and judges all the rest by the way.
 
-use super::{Field, Flaw, FlawKind, Format, Limits, Value};
+use super::{Field, Flaw, FlawKind, Format, Limits, Value, protobuf};
 
 /// Fields that one [`Reader`] can want.
 pub const MAX_FIELDS: usize = 32;
@@ -11,6 +11,8 @@ pub struct Reader {
     format: Format,
     limits: Limits,
     fields: Box<[Field]>,
+    /// The fields, held against the descriptor of Protobuf.
+    plan: Option<protobuf::Plan>,
 }
 
 /// Why there can be no such [`Reader`].
@@ -33,14 +35,22 @@ impl Reader {
         if fields.len() > MAX_FIELDS {
             return Err(ReaderError::TooMany);
         }
-        Ok(Self { format, limits, fields: fields.into() })
+        let plan = if let Format::Protobuf(descriptor) = &format {
+            Some(protobuf::Plan::new(descriptor, fields)?)
+        } else {
+            None
+        };
+        Ok(Self { format, limits, fields: fields.into(), plan })
     }
 
     /// Judges a payload and finds what is wanted of it.
     ///
     /// # Errors
     /// What is wrong with it; then what was found means nothing.
-    pub fn read<'p>(&self, payload: &'p [u8], found: &mut Found<'p>) -> Result<(), Flaw> {
+    pub fn read<'p>(&'p self, payload: &'p [u8], found: &mut Found<'p>) -> Result<(), Flaw> {
+        if let (Format::Protobuf(descriptor), Some(plan)) = (&self.format, &self.plan) {
+            return protobuf::read(descriptor, plan, &self.limits, payload, found);
+        }
         let (_, _, _) = (&self.format, &self.limits, &self.fields);
         let (_, _) = (payload, found);
         Err(Flaw::new(FlawKind::Syntax))
@@ -64,6 +74,13 @@ impl<'p> Found<'p> {
     #[must_use]
     pub fn get(&self, field: usize) -> Option<&Value<'p>> {
         self.values.get(field)?.as_ref()
+    }
+
+    /// Puts a value, or none, in the place of a field.
+    pub(super) fn set(&mut self, field: usize, value: Option<Value<'p>>) {
+        if let Some(place) = self.values.get_mut(field) {
+            *place = value;
+        }
     }
 }
 
