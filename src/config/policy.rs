@@ -221,9 +221,16 @@ fn compile(draft: Draft, parts: &mut [Part]) -> Option<Arc<Policy>> {
             DraftError::DuplicateId(id) => (problem::Kind::Duplicate, id),
             DraftError::DuplicateRole(role) => (problem::Kind::Duplicate, role),
             DraftError::UnknownRole { rule, .. } => (problem::Kind::UnknownName, rule),
-            DraftError::NoRole(rule) | DraftError::Id(rule) | DraftError::Filter { rule, .. } => {
-                (problem::Kind::Invalid, rule)
-            }
+            DraftError::NoRole(rule)
+            | DraftError::Id(rule)
+            | DraftError::NoTopic(rule)
+            | DraftError::Filter { rule, .. }
+            | DraftError::Format { rule, .. }
+            | DraftError::Check { rule, .. }
+            | DraftError::Reader { rule, .. }
+            | DraftError::Interlock { rule, .. }
+            | DraftError::Signature { rule, .. }
+            | DraftError::TwoRewrites(rule, _) => (problem::Kind::Invalid, rule),
             DraftError::QuarantineTopic { topic, .. } => (problem::Kind::Invalid, topic),
         };
         let at = parts.iter().position(|part| names::place(&part.table, rule).is_some()).unwrap_or(0);

@@ -1,5 +1,7 @@
 //! What is wrong with a draft.
 
+use crate::payload::ReaderError;
+
 /// What is wrong with a draft.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DraftError {
@@ -41,4 +43,56 @@ pub enum DraftError {
         /// What is wrong with it.
         why: String,
     },
+    /// A rule about messages that speaks of none.
+    #[error("rule `{0}` has no topic filter, and so speaks of no message")]
+    NoTopic(String),
+    /// A rule asks for values, or a schema, of something that has none.
+    #[error("rule `{rule}` asks for {what}, which needs {needs}")]
+    Format {
+        /// Its id.
+        rule: String,
+        /// What it asks for.
+        what: &'static str,
+        /// What is not given, or is something else.
+        needs: &'static str,
+    },
+    /// What a rule asks of a value can't be, or can't be told.
+    #[error("rule `{rule}`, field `{field}`: {why}")]
+    Check {
+        /// Its id.
+        rule: String,
+        /// The field or metric.
+        field: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A rule's fields can't be read.
+    #[error("rule `{rule}`: {why}")]
+    Reader {
+        /// Its id.
+        rule: String,
+        /// Why not.
+        why: ReaderError,
+    },
+    /// An interlock looks at something that is no topic.
+    #[error("rule `{rule}` has an interlock with the topic `{topic}`: {why}")]
+    Interlock {
+        /// Its id.
+        rule: String,
+        /// As written.
+        topic: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A rule about signatures can't be followed.
+    #[error("rule `{rule}`: {why}")]
+    Signature {
+        /// Its id.
+        rule: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// Two rules would rewrite the same message.
+    #[error("rules `{0}` and `{1}` both take off or make signatures of the same messages")]
+    TwoRewrites(String, String),
 }

@@ -45,10 +45,11 @@ pub struct History {
     pub last: f64,
     /// When it was accepted, in milliseconds since 1970.
     pub last_millis: i64,
-    /// The value from which changes are counted.
-    pub anchor: f64,
-    /// When that was accepted.
-    pub anchor_millis: i64,
+    /// How low all that was accepted lets it still be called: the least of the values, each raised since by as much as it
+    /// may have changed.
+    pub low: f64,
+    /// How high, alike.
+    pub high: f64,
     /// Since when the value has been what it is.
     pub same_since_millis: i64,
 }

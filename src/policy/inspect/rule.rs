@@ -6,9 +6,11 @@ use std::time::Duration;
 use regex::Regex;
 
 use crate::identity::Template;
+use crate::jwk::{Keys, SigningKeys};
 use crate::payload::schema::Schema;
 use crate::payload::{self, Field};
 use crate::policy::{Mode, OnDeny, Window};
+use crate::signature::Scheme;
 
 /// What every rule about messages says: of which messages it speaks, and what becomes of what it refuses.
 #[derive(Clone, Debug)]
@@ -54,6 +56,8 @@ pub struct PayloadRule {
     pub format: Option<PayloadFormat>,
     /// Bytes.
     pub max_bytes: usize,
+    /// Whether an empty payload is taken, whatever else is asked of it: retained, it deletes what is retained.
+    pub allow_empty: bool,
     /// Bounds on what is read of it.
     pub limits: payload::Limits,
     /// The schema that it must fit.
@@ -75,6 +79,7 @@ impl PayloadRule {
             rule: MessageRule::new(id),
             format: None,
             max_bytes: Self::MAX_BYTES,
+            allow_empty: false,
             limits: payload::Limits::default(),
             schema: None,
             values: Vec::new(),
@@ -274,6 +279,8 @@ pub struct Interlock {
 pub struct SignatureRule {
     /// Of which messages, and what becomes of those that are not so.
     pub rule: MessageRule,
+    /// How the messages are signed.
+    pub scheme: Scheme,
     /// What is done.
     pub act: Act,
     /// Whether there must be a signature.
@@ -286,16 +293,39 @@ pub struct SignatureRule {
     pub retained_any_age: bool,
 }
 
+impl SignatureRule {
+    /// Nonces of one key that are kept where nothing else is said.
+    pub const MAX_NONCES: usize = 10_000;
+
+    /// A rule by which every message must be signed so.
+    #[must_use]
+    pub fn new(id: &str, scheme: Scheme, act: Act) -> Self {
+        Self {
+            rule: MessageRule::new(id),
+            scheme,
+            act,
+            required: Required::Always,
+            key_id: Vec::new(),
+            max_nonces: Self::MAX_NONCES,
+            retained_any_age: false,
+        }
+    }
+}
+
 /// What is done about a signature.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Act {
-    /// It is verified, and goes on.
-    #[default]
-    Verify,
-    /// It is verified, and taken off.
-    Strip,
-    /// One is made.
-    Sign,
+    /// It is verified with one of these keys, and goes on.
+    Verify(Arc<Keys>),
+    /// It is verified with one of these keys, and taken off.
+    Strip(Arc<Keys>),
+    /// One is made, with the key of this name.
+    Sign {
+        /// Private keys and secrets.
+        keys: Arc<SigningKeys>,
+        /// Which of them.
+        kid: Box<str>,
+    },
 }
 
 /// Whether there must be a signature.

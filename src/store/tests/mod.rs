@@ -27,5 +27,5 @@ fn nonce(group: u128, nonce: u128, now_millis: i64) -> NonceUse {
 }
 
 fn history(last: f64, last_millis: i64) -> History {
-    History { last, last_millis, anchor: last, anchor_millis: last_millis, same_since_millis: last_millis }
+    History { last, last_millis, low: last, high: last, same_since_millis: last_millis }
 }
