@@ -48,6 +48,7 @@ impl Reader {
     /// # Errors
     /// What is wrong with it; then what was found means nothing.
     pub fn read<'p>(&'p self, payload: &'p [u8], found: &mut Found<'p>) -> Result<(), Flaw> {
+        found.clear(u32::MAX);
         if let (Format::Protobuf(descriptor), Some(plan)) = (&self.format, &self.plan) {
             return protobuf::read(descriptor, plan, &self.limits, payload, found);
         }
@@ -76,10 +77,23 @@ impl<'p> Found<'p> {
         self.values.get(field)?.as_ref()
     }
 
-    /// Puts a value, or none, in the place of a field.
-    pub(super) fn set(&mut self, field: usize, value: Option<Value<'p>>) {
-        if let Some(place) = self.values.get_mut(field) {
-            *place = value;
+    /// Sets the values of these fields, a bit each.
+    pub(super) fn set(&mut self, mut fields: u32, value: &Value<'p>) {
+        while fields != 0 {
+            if let Some(place) = self.values.get_mut(fields.trailing_zeros() as usize) {
+                *place = Some(value.clone());
+            }
+            fields &= fields - 1;
+        }
+    }
+
+    /// Takes back the values of these fields, a bit each.
+    pub(super) fn clear(&mut self, mut fields: u32) {
+        while fields != 0 {
+            if let Some(place) = self.values.get_mut(fields.trailing_zeros() as usize) {
+                *place = None;
+            }
+            fields &= fields - 1;
         }
     }
 }

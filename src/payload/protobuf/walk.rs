@@ -17,7 +17,7 @@ pub(in crate::payload) fn read<'p>(
 ) -> Result<(), Flaw> {
     let mut walk = Walk { descriptor, limits, found, values: 0 };
     let members = walk.message(0, Wire::new(payload), Some(&plan.root), 1)?;
-    walk.put(plan.root.slots, &Value::Object(members));
+    walk.found.set(plan.root.slots, &Value::Object(members));
     Ok(())
 }
 
@@ -127,7 +127,7 @@ impl<'p> Walk<'_, 'p> {
             self.scalar(kind, entry)?
         };
         if let Some(want) = want {
-            self.put(want.slots, &value);
+            self.found.set(want.slots, &value);
         }
         Ok(())
     }
@@ -221,7 +221,7 @@ impl<'p> Walk<'_, 'p> {
                 self.value(value_field.kind, &empty, inside, depth)
             }
             (None, kind) => {
-                self.put(inside.map_or(0, |want| want.slots), &self.zero(kind));
+                self.found.set(inside.map_or(0, |want| want.slots), &self.zero(kind));
                 Ok(())
             }
         }
@@ -233,28 +233,16 @@ impl<'p> Walk<'_, 'p> {
             let Step::Member(place) = step else { continue };
             let Some(field) = message.fields.get(*place) else { continue };
             match field.shape {
-                Shape::Repeated => self.put(want.slots, &Value::List(tally.count)),
-                Shape::Map => self.put(want.slots, &Value::Object(tally.count)),
-                Shape::Implicit if !seen.has(*place) => self.put(want.slots, &self.zero(field.kind)),
+                Shape::Repeated => self.found.set(want.slots, &Value::List(tally.count)),
+                Shape::Map => self.found.set(want.slots, &Value::Object(tally.count)),
+                Shape::Implicit if !seen.has(*place) => self.found.set(want.slots, &self.zero(field.kind)),
                 Shape::Implicit | Shape::Explicit | Shape::Required | Shape::OneOf(_) => {}
             }
         }
     }
 
-    fn put(&mut self, slots: u32, value: &Value<'p>) {
-        let mut rest = slots;
-        while rest != 0 {
-            self.found.set(rest.trailing_zeros() as usize, Some(value.clone()));
-            rest &= rest - 1;
-        }
-    }
-
     fn forget(&mut self, want: &Want) {
-        let mut rest = want.slots;
-        while rest != 0 {
-            self.found.set(rest.trailing_zeros() as usize, None);
-            rest &= rest - 1;
-        }
+        self.found.clear(want.slots);
         for (_, inside) in &want.inside {
             self.forget(inside);
         }
