@@ -13,7 +13,7 @@ use std::time::Duration;
 use tidegate::enforce::end::{Blame, Cause, End};
 use tidegate::enforce::event::{Event, Kind, Quarantine, Rewrite, Text};
 use tidegate::enforce::output::Counts;
-use tidegate::metrics::{CertificateKind, Metrics, Side, Source};
+use tidegate::metrics::{CertificateKind, LabelledSource, Metrics, Side, Source};
 use tidegate::mqtt::error::DecodeError;
 use tidegate::mqtt::frame::PacketType;
 use tidegate::mqtt::{Direction, Version};
@@ -81,9 +81,20 @@ fn rendered() -> String {
         Source::AuditWriteErrors,
         Source::AuditQueued,
         Source::BufferedBytes,
+        Source::StateFlushErrors,
+        Source::StateLastFlush,
     ];
     for source in sources {
         metrics.show(source, || 1).unwrap();
+    }
+    let labelled = [
+        (LabelledSource::StateEntries, "nonces"),
+        (LabelledSource::StateEvictions, "facts"),
+        (LabelledSource::StateFull, "nonces"),
+        (LabelledSource::UnsignedIdentities, "commands-are-signed"),
+    ];
+    for (source, label) in labelled {
+        metrics.show_labelled(source, move || vec![(label.into(), 2)]).unwrap();
     }
     metrics.render().unwrap()
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{self, Problem, Source};
-use super::settings::Settings;
+use super::settings::{Settings, State};
 
 /// Every key of `wanted` that would need a restart where `running` is in force, each at its place.
 pub fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<Problem> {
@@ -21,6 +21,7 @@ pub fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<Problem> {
     let (workers, new) = (&running.authentication, &wanted.authentication);
     found.unless(workers.workers == new.workers, &["authentication", "workers"]);
     found.unless(workers.max_queue == new.max_queue, &["authentication", "max_queue"]);
+    found.state(&running.state, &wanted.state);
     found.problems
 }
 
@@ -47,6 +48,15 @@ impl Found<'_> {
                 self.report(None, format!("listener `{}` is gone", gone.name));
             }
         }
+    }
+
+    fn state(&mut self, running: &State, wanted: &State) {
+        self.unless(running.folder == wanted.folder, &["state", "folder"]);
+        self.unless(running.flush == wanted.flush, &["state", "flush"]);
+        self.unless(running.max_histories == wanted.max_histories, &["state", "max_histories"]);
+        self.unless(running.max_facts == wanted.max_facts, &["state", "max_facts"]);
+        self.unless(running.max_nonces == wanted.max_nonces, &["state", "max_nonces"]);
+        self.unless(running.max_counters == wanted.max_counters, &["state", "max_counters"]);
     }
 
     fn unless(&mut self, is_same: bool, keys: &[&str]) {
@@ -145,6 +155,9 @@ level = "info"
             (":1885", ":1886", None),
             ("[log]", "[limits]\nmax_connections = 7\n[log]", None),
             ("[log]", "[deadlines]\ndrain = \"1s\"\n[reload]\npoll = \"1s\"\n[log]", None),
+            ("[log]", "[state]\nmax_nonces = 3\n[log]", Some(("`state.max_nonces` has changed", Some(19)))),
+            ("[log]", "[state]\nflush = \"2s\"\n[log]", Some(("`state.flush` has changed", Some(19)))),
+            ("[log]", "[state]\nfolder = \".\"\n[log]", Some(("`state.folder` has changed", Some(19)))),
             ("[log]", "[authentication]\nworkers = 3\n[log]", Some(("`authentication.workers` has changed", Some(19)))),
         ] {
             let found = needs_restart(&running, &load(&RUNNING.replace(from, to)));

@@ -31,6 +31,8 @@ pub struct Settings {
     pub brokers: Vec<Arc<Broker>>,
     /// Where metrics and health are answered; none turns it off.
     pub admin: Option<SocketAddr>,
+    /// What is remembered beyond one connection.
+    pub state: State,
     /// Where events go.
     pub audit: Audit,
     /// The operational log.

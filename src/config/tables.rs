@@ -40,6 +40,8 @@ settings! {
         reload: Reload = Reload::default(), table();
         /// Password checks, which take long on purpose: they run beside the connections, on threads of their own.
         authentication: Authentication = Authentication::default(), table();
+        /// What is remembered beyond one connection: used nonces, counters, the last values of devices.
+        state: StateTable = StateTable::default(), table();
         /// Metrics and health.
         admin: Admin = Admin::default(), table();
         /// Events.
@@ -199,5 +201,23 @@ settings! {
         on_full: Option<Located<OnFull>> = Some(Located { value: OnFull::Block, span: 0..0 }), optional(word());
         /// Events that may wait to be written.
         max_queue: usize = 8192, count(1..=1_000_000);
+    }
+}
+
+settings! {
+    /// What is remembered beyond one connection. Used nonces and counters keep signed messages from being played again; a message whose nonce or counter can't be remembered, because a table is full, is refused.
+    pub(super) struct StateTable {
+        /// Folder for what outlives the gateway: counters, and nonces that have not expired. Made for the gateway alone; it makes `state.redb` and `lock` in it. When not given, nothing outlives the gateway, and a signed message of before can be played once more after a restart: with a counter at any time, with a nonce until it is too old.
+        folder: Option<Located<PathBuf>> = None, optional(Unwatched);
+        /// How often that is written. A crash, unlike an orderly end, loses what is newer: messages of that time can be played once more.
+        flush: Duration = seconds(1), duration(Duration::from_millis(100)..=seconds(60));
+        /// Values whose history is remembered, for limits to change and pace. When there are more, those renewed longest ago are forgotten.
+        max_histories: usize = 100_000, count(1..=10_000_000);
+        /// Values that interlocks ask for. When there are more, those learnt longest ago are forgotten, and what needs them is refused.
+        max_facts: usize = 10_000, count(1..=10_000_000);
+        /// Used nonces of all rules together. When there are more, signed messages are refused until some have expired.
+        max_nonces: usize = 1_000_000, count(1..=100_000_000);
+        /// Counters, one for each rule, key and whom it is shown to. When there are more, new ones are refused: none is ever forgotten.
+        max_counters: usize = 100_000, count(1..=10_000_000);
     }
 }

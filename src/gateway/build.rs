@@ -17,13 +17,15 @@ use super::calendar::Calendars;
 use super::far::Far;
 use super::prepare::{Prepared, PreparedBroker, PreparedListener};
 use super::proxied;
-use super::shared::{Deadlines, Live, Port, PortTls, Shared};
+use super::shared::{Deadlines, Live, Port, PortTls, Shared, unix_millis};
 use super::socket::TcpOptions;
 use super::upstream::{Server, Upstream};
 use super::websocket::Upgrade;
 use crate::audit;
 use crate::config::{self, Settings};
-use crate::metrics::{CertificateKind, ListenerMetrics, Metrics, MetricsError, Side, Source};
+use crate::enforce::Terms;
+use crate::metrics::{CertificateKind, LabelledSource, ListenerMetrics, Metrics, MetricsError, Side, Source};
+use crate::store::{Store, Written};
 use crate::tls::failure::HandshakeFailure;
 use crate::tls::server::{Expiry, ExpiryKind};
 
@@ -40,12 +42,24 @@ pub(super) struct Gateway {
     admin: Option<SocketAddr>,
 }
 
+/// What outlives reloads, and where a state folder is set, the process.
+pub(super) struct Kept {
+    pub(super) store: Arc<Store>,
+    /// How it is written; none without a folder.
+    pub(super) written: Option<Arc<Written>>,
+}
+
 impl Gateway {
     /// Makes everything that needs no socket.
     ///
     /// # Errors
     /// Metrics that can't be made.
-    pub(super) fn build(settings: &Settings, prepared: Prepared, audit: audit::Sink) -> Result<Self, Error> {
+    pub(super) fn build(
+        settings: &Settings,
+        prepared: Prepared,
+        audit: audit::Sink,
+        kept: Kept,
+    ) -> Result<Self, Error> {
         let listeners = || settings.listeners.iter().map(|listener| &*listener.name);
         let names = servers(settings);
         let pairs = || names.iter().map(|(broker, server)| (&**broker, server.as_str()));
@@ -53,6 +67,7 @@ impl Gateway {
         let health = Arc::new(Health::new(listeners(), pairs()));
         let buffered = Arc::new(BufferedTotal::new(settings.limits.max_buffered_total_bytes));
         show_readings(&metrics, &audit, &buffered)?;
+        show_state(&metrics, &kept)?;
 
         let config::Authentication { workers, max_queue, .. } = settings.authentication;
         let passwords = Pool::start(workers, max_queue)
@@ -63,6 +78,7 @@ impl Gateway {
             metrics,
             audit,
             buffered,
+            store: kept.store,
             last_number: AtomicU64::new(0),
             census: Arc::default(),
             drain_millis: AtomicU64::new(0),
@@ -72,7 +88,7 @@ impl Gateway {
         let process = Arc::new(Process::new(settings.limits.max_connections, settings.limits.max_half_open));
         let mut ports = Vec::new();
         let calendars = Calendars::new(&prepared, SystemTime::now());
-        for (listener, live) in lives(settings, prepared, &shared.metrics, &health, &[])? {
+        for (listener, live) in lives(settings, prepared, &shared, &health, &[])? {
             let metrics = shared.metrics.listener(&listener.name)?;
             expect_failures(&metrics, &live);
             let port = Port {
@@ -108,6 +124,27 @@ fn show_readings(metrics: &Metrics, audit: &audit::Sink, buffered: &Arc<Buffered
     Ok(metrics.show(Source::BufferedBytes, move || buffered.bytes() as u64)?)
 }
 
+fn show_state(metrics: &Metrics, kept: &Kept) -> Result<(), Error> {
+    let by_table = |source, counts: fn(&Store) -> Vec<(&'static str, u64)>| {
+        let store = Arc::clone(&kept.store);
+        let named = |(table, count): (&str, u64)| (table.into(), count);
+        metrics.show_labelled(source, move || counts(&store).into_iter().map(named).collect())
+    };
+    by_table(LabelledSource::StateEntries, Store::entries_by_table)?;
+    by_table(LabelledSource::StateEvictions, Store::evictions_by_table)?;
+    by_table(LabelledSource::StateFull, Store::full_by_table)?;
+    let store = Arc::clone(&kept.store);
+    metrics.show_labelled(LabelledSource::UnsignedIdentities, move || {
+        store.unsigned_identities(unix_millis()).into_iter().map(|(rule, count)| (rule, count as u64)).collect()
+    })?;
+    if let Some(written) = &kept.written {
+        let (errors, last) = (Arc::clone(written), Arc::clone(written));
+        metrics.show(Source::StateFlushErrors, move || errors.errors())?;
+        metrics.show(Source::StateLastFlush, move || u64::try_from(last.last_success()).unwrap_or_default())?;
+    }
+    Ok(())
+}
+
 /// Every server, with the name of its broker.
 pub(super) fn servers(settings: &Settings) -> Vec<(Arc<str>, String)> {
     let brokers = settings.brokers.iter();
@@ -131,10 +168,11 @@ pub(super) fn expect_failures(metrics: &ListenerMetrics, live: &Live) {
 pub(super) fn lives<'s>(
     settings: &'s Settings,
     mut prepared: Prepared,
-    metrics: &Metrics,
+    shared: &Shared,
     health: &Health,
     before: &[Arc<Upstream>],
 ) -> Result<Vec<(&'s config::Listener, Live)>, MetricsError> {
+    let metrics = &*shared.metrics;
     let mut upstreams = HashMap::new();
     for broker in &settings.brokers {
         let Some(ready) = prepared.brokers.remove(&broker.name) else { continue };
@@ -150,7 +188,7 @@ pub(super) fn lives<'s>(
         if let Some(tls) = &ready.tls {
             show_expiries(Side::Listener, &listener.name, &tls.expiries, metrics);
         }
-        lives.push((&**listener, live(listener, ready, Arc::clone(upstream))));
+        lives.push((&**listener, live(listener, ready, Arc::clone(upstream), Arc::clone(&shared.store))));
     }
     Ok(lives)
 }
@@ -183,14 +221,14 @@ fn upstream(
     Ok(Upstream { name, servers, tls, far, tcp, preferred: AtomicUsize::new(preferred) })
 }
 
-fn live(listener: &config::Listener, ready: PreparedListener, upstream: Arc<Upstream>) -> Live {
+fn live(listener: &config::Listener, ready: PreparedListener, upstream: Arc<Upstream>, memory: Arc<Store>) -> Live {
     let upgrade = listener.websocket.as_ref().map(|websocket| Upgrade {
         path: websocket.path.as_str().into(),
         max_message_bytes: websocket.max_message_bytes,
     });
     let deadlines = &listener.deadlines;
     Live {
-        terms: Arc::clone(&listener.terms),
+        terms: Arc::new(Terms { memory: Some(memory), ..Terms::clone(&listener.terms) }),
         tls: ready.tls.map(|tls| PortTls { config: tls.config, guard: tls.guard }),
         authenticator: ready.authenticator,
         proxy_protocol: listener.proxy_protocol.clone(),

@@ -41,11 +41,12 @@ use tokio::time::timeout;
 use crate::audit;
 use crate::config::Settings;
 use crate::metrics::MetricsError;
+use crate::store;
 pub use load::{Loaded, load};
 pub use prepare::{Prepared, prepare};
 
 use admin::Health;
-use build::Gateway;
+use build::{Gateway, Kept};
 use listener::Listener;
 use reload::{Files, Reloader};
 use shared::Word;
@@ -58,6 +59,9 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// What the audit writer gets to write what is queued.
 const AUDIT_FLUSH: Duration = Duration::from_secs(5);
+
+/// What the writer of state gets to write what is new.
+const STATE_FLUSH: Duration = Duration::from_secs(5);
 
 /// Why the gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +79,9 @@ pub enum Error {
     /// The audit file.
     #[error(transparent)]
     Audit(#[from] audit::OpenError),
+    /// The state folder.
+    #[error(transparent)]
+    State(#[from] store::OpenError),
     /// The metrics.
     #[error("metrics can't be made")]
     Metrics(#[from] MetricsError),
@@ -94,16 +101,23 @@ pub enum Error {
 /// When it can't start; once it runs, nothing stops it but a signal.
 pub fn run(loaded: Loaded) -> Result<(), Error> {
     socket::raise_descriptor_limit();
+    let (store, state) = store::open(&loaded.settings.state)?;
     let (audit, writer) = audit::open(&loaded.settings.audit)?;
-    let result = start(loaded, audit);
+    let kept = Kept { store, written: state.as_ref().map(store::Writer::written) };
+    let result = start(loaded, audit, kept);
+    if state.is_some_and(|state| !state.finish(STATE_FLUSH)) {
+        tracing::error!(
+            "state of the last moments is not on disk: signed messages of that time can be played once more"
+        );
+    }
     let totals = writer.finish(AUDIT_FLUSH);
     tracing::info!(audit_written = totals.written, audit_dropped = totals.dropped, "stopped");
     result
 }
 
-fn start(loaded: Loaded, audit: audit::Sink) -> Result<(), Error> {
+fn start(loaded: Loaded, audit: audit::Sink, kept: Kept) -> Result<(), Error> {
     let Loaded { settings, prepared, look } = loaded;
-    let gateway = Gateway::build(&settings, prepared, audit)?;
+    let gateway = Gateway::build(&settings, prepared, audit, kept)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -216,7 +216,7 @@ impl Reloader {
         self.shared.metrics.set_servers(pairs())?;
         self.health.set_servers(pairs());
         let before: Vec<_> = self.ports.iter().map(|port| Arc::clone(&port.live.load().upstream)).collect();
-        let lives = build::lives(settings, prepared, &self.shared.metrics, &self.health, &before)?;
+        let lives = build::lives(settings, prepared, &self.shared, &self.health, &before)?;
         self.process.rebound(settings.limits.max_connections, settings.limits.max_half_open);
         self.shared.buffered.rebound(settings.limits.max_buffered_total_bytes);
         self.shared.set_drain(settings.drain);

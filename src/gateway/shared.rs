@@ -19,6 +19,7 @@ use crate::audit::Sink;
 use crate::config::ProxyProtocol;
 use crate::enforce::{At, Terms};
 use crate::metrics::{ListenerMetrics, Metrics};
+use crate::store::Store;
 use crate::tls::verify::Guard;
 
 /// Of the whole process.
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) buffered: Arc<BufferedTotal>,
     pub(super) last_number: AtomicU64,
     pub(super) census: Arc<Census>,
+    /// What all connections remember together, over reloads.
+    pub(super) store: Arc<Store>,
     /// Where passwords are checked.
     pub(super) passwords: Pool,
     /// How long open exchanges may take to end when the gateway does, in milliseconds.

@@ -76,6 +76,9 @@ const QUARANTINE_OUTCOMES: [&str; 6] = {
     let [queued, full, too_large, topic, again, repeat] = Quarantine::ALL;
     [queued.label(), full.label(), too_large.label(), topic.label(), again.label(), repeat.label()]
 };
+const STATE_TABLES: [&str; 4] = ["histories", "facts", "nonces", "counters"];
+const FORGETFUL_TABLES: [&str; 3] = ["histories", "facts", "unsigned"];
+const LASTING_TABLES: [&str; 2] = ["nonces", "counters"];
 const BLAMES: [&str; 3] = ["client", "broker", "gateway"];
 
 const LISTENER: Label = Label { name: "listener", values: Values::Setting("name of a listener") };
@@ -292,6 +295,37 @@ pub(super) const AUDIT_QUEUED: Family =
     gauge("tidegate_audit_queue_events", &[], "Audit events that wait to be written.");
 pub(super) const BUFFERED_BYTES: Family =
     gauge("tidegate_buffered_bytes", &[], "Bytes that all connections together hold in buffers.");
+pub(super) const STATE_ENTRIES: Family = gauge(
+    "tidegate_state_entries",
+    &[closed("table", &STATE_TABLES)],
+    "What is remembered beyond one connection; expired nonces may be in it.",
+);
+pub(super) const STATE_EVICTIONS: Family = counter(
+    "tidegate_state_evictions_total",
+    &[closed("table", &FORGETFUL_TABLES)],
+    "Entries forgotten for want of room. Without its history a value is a first one, without its fact an interlock refuses, \
+     of `unsigned` the count is too low; nonces and counters are never forgotten.",
+);
+pub(super) const STATE_FULL: Family = counter(
+    "tidegate_state_full_total",
+    &[closed("table", &LASTING_TABLES)],
+    "Signed messages refused because their nonce or counter could not be remembered: the table, or the share of the key, is full.",
+);
+pub(super) const STATE_FLUSH_ERRORS: Family = counter(
+    "tidegate_state_flush_errors_total",
+    &[],
+    "Failed writes to the state folder, each tried again; absent without a folder.",
+);
+pub(super) const STATE_LAST_FLUSH: Family = gauge(
+    "tidegate_state_last_flush_timestamp_seconds",
+    &[],
+    "Unix time at which all that must outlive the gateway was in the state folder; absent without one.",
+);
+pub(super) const UNSIGNED_IDENTITIES: Family = gauge(
+    "tidegate_unsigned_identities",
+    &[Label { name: "rule", values: Values::Setting("id of a `[[signature]]`") }],
+    "Identities heard of without a signature in the last day, where a rule asks for one but does not require it yet; 10,000 at most.",
+);
 pub(super) const PROCESS_START: Family =
     gauge("process_start_time_seconds", &[], "Unix time at which the process started.");
 pub(super) const PROCESS_CPU: Family =
@@ -344,6 +378,12 @@ pub(super) const ALL: &[&Family] = &[
     &AUDIT_DROPPED,
     &AUDIT_WRITE_ERRORS,
     &AUDIT_QUEUED,
+    &STATE_ENTRIES,
+    &STATE_EVICTIONS,
+    &STATE_FULL,
+    &STATE_FLUSH_ERRORS,
+    &STATE_LAST_FLUSH,
+    &UNSIGNED_IDENTITIES,
     &BUILD_INFO,
     &PROCESS_START,
     &PROCESS_CPU,

@@ -22,6 +22,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, Te
 
 pub use family::{AcceptError, CacheOf, CertificateKind, ServiceOutcome, Side};
 pub use lifecycle::ReloadMetrics;
+pub use reading::{LabelledSource, Source};
 pub use reference::reference;
 pub use series::{ListenerMetrics, Open, ServerMetrics};
 
@@ -31,7 +32,7 @@ use crate::enforce::output::Counts;
 use crate::mqtt::frame::PacketType;
 use crate::mqtt::{Direction, Version};
 use family::{DIRECTIONS, Family, PACKET_TYPES, VERSIONS};
-use reading::Reading;
+use reading::{LabelledReading, Reading};
 use series::{ServerFamilies, add, counters, gauges, histogram};
 
 /// The content type of what [`Metrics::render`] gives.
@@ -46,23 +47,6 @@ pub enum MetricsError {
     /// The name was not among those that [`Metrics::new`] was given.
     #[error("no metrics were made for `{0}`")]
     Unknown(String),
-}
-
-/// A value that is read from its owner whenever Prometheus asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Audit events written.
-    AuditWritten,
-    /// Audit events lost.
-    AuditDropped,
-    /// Failed writes of the audit sink.
-    AuditWriteErrors,
-    /// Audit events that wait.
-    AuditQueued,
-    /// Bytes in the buffers of all connections.
-    BufferedBytes,
-    /// Password checks that wait.
-    PasswordsWaiting,
 }
 
 struct PacketSeries {
@@ -262,15 +246,21 @@ impl Metrics {
     /// # Errors
     /// When that source is shown already.
     pub fn show(&self, source: Source, read: impl Fn() -> u64 + Send + Sync + 'static) -> Result<(), MetricsError> {
-        let family = match source {
-            Source::AuditWritten => &family::AUDIT_WRITTEN,
-            Source::AuditDropped => &family::AUDIT_DROPPED,
-            Source::AuditWriteErrors => &family::AUDIT_WRITE_ERRORS,
-            Source::AuditQueued => &family::AUDIT_QUEUED,
-            Source::BufferedBytes => &family::BUFFERED_BYTES,
-            Source::PasswordsWaiting => &family::PASSWORDS_WAITING,
-        };
-        self.registry.register(Box::new(Reading::new(family, move || Some(read() as f64))?))?;
+        self.registry.register(Box::new(Reading::new(source.family(), move || Some(read() as f64))?))?;
+        Ok(())
+    }
+
+    /// Shows values that somebody else keeps, each with the value of its label: a word of the program or a name from
+    /// settings or policy.
+    ///
+    /// # Errors
+    /// When that source is shown already.
+    pub fn show_labelled(
+        &self,
+        source: LabelledSource,
+        read: impl Fn() -> Vec<(Box<str>, u64)> + Send + Sync + 'static,
+    ) -> Result<(), MetricsError> {
+        self.registry.register(Box::new(LabelledReading::new(source.family(), read)?))?;
         Ok(())
     }
 

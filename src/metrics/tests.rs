@@ -73,8 +73,18 @@ fn touch(metrics: &Metrics) {
         Source::AuditQueued,
         Source::BufferedBytes,
         Source::PasswordsWaiting,
+        Source::StateFlushErrors,
+        Source::StateLastFlush,
     ] {
         metrics.show(source, || 7).unwrap();
+    }
+    for (source, label) in [
+        (LabelledSource::StateEntries, "nonces"),
+        (LabelledSource::StateEvictions, "facts"),
+        (LabelledSource::StateFull, "counters"),
+        (LabelledSource::UnsignedIdentities, "commands-are-signed"),
+    ] {
+        metrics.show_labelled(source, move || vec![(label.into(), 3)]).unwrap();
     }
 }
 
@@ -135,7 +145,7 @@ fn what_was_counted_is_what_is_shown() {
 fn every_label_value_is_of_the_program_or_of_the_settings() {
     let metrics = metrics();
     touch(&metrics);
-    let given = ["field", "office", "plant", "10.0.0.1:1883", "10.0.0.2:1883"];
+    let given = ["field", "office", "plant", "10.0.0.1:1883", "10.0.0.2:1883", "commands-are-signed"];
     for collected in metrics.registry.gather() {
         let family = ALL.iter().find(|family| family.name == collected.name()).unwrap();
         for pair in collected.get_metric().iter().flat_map(|metric| metric.get_label()) {

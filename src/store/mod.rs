@@ -13,6 +13,8 @@
 //! | unsigned | who was heard of longest ago is no longer counted | gone: it is a day's count |
 
 mod counters;
+mod flush;
+mod folder;
 mod nonces;
 mod recent;
 mod shards;
@@ -23,8 +25,11 @@ mod unsigned;
 use std::fmt;
 use std::hash::RandomState;
 
+use crate::config::State;
 use crate::policy::{Count, Fact, History, Key, Known, Memory, NonceUse, Used};
 use counters::Counters;
+pub use flush::{Writer, Written, open};
+pub use folder::OpenError;
 use nonces::Nonces;
 use recent::Recent;
 use shards::Seed;
@@ -43,32 +48,10 @@ pub struct Bounds {
     pub max_counters: usize,
 }
 
-/// A table, as metrics name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
-    /// Histories of values.
-    Histories,
-    /// Facts.
-    Facts,
-    /// Used nonces.
-    Nonces,
-    /// Counters.
-    Counters,
-}
-
-impl Table {
-    /// Every one.
-    pub const ALL: [Self; 4] = [Self::Histories, Self::Facts, Self::Nonces, Self::Counters];
-
-    /// Its name.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Histories => "histories",
-            Self::Facts => "facts",
-            Self::Nonces => "nonces",
-            Self::Counters => "counters",
-        }
+impl From<&State> for Bounds {
+    fn from(settings: &State) -> Self {
+        let State { max_histories, max_facts, max_nonces, max_counters, .. } = *settings;
+        Self { max_histories, max_facts, max_nonces, max_counters }
     }
 }
 
@@ -109,47 +92,36 @@ impl Store {
         }
     }
 
-    /// Entries of a table; of nonces, those too that have expired and were not looked at since.
+    /// Entries of each table; of nonces, those too that have expired and were not looked at since.
     #[must_use]
-    pub fn entries(&self, table: Table) -> usize {
-        match table {
-            Table::Histories => self.histories.len(),
-            Table::Facts => self.facts.len(),
-            Table::Nonces => self.nonces.len(),
-            Table::Counters => self.counters.len(),
-        }
+    pub fn entries_by_table(&self) -> Vec<(&'static str, u64)> {
+        let (histories, facts) = (self.histories.len(), self.facts.len());
+        let entries = [
+            ("histories", histories),
+            ("facts", facts),
+            ("nonces", self.nonces.len()),
+            ("counters", self.counters.len()),
+        ];
+        entries.map(|(table, entries)| (table, entries as u64)).into()
     }
 
-    /// Entries that were forgotten for want of room; of nonces and counters there are none.
+    /// Entries that were forgotten for want of room, by table.
     #[must_use]
-    pub fn evicted(&self, table: Table) -> u64 {
-        match table {
-            Table::Histories => self.histories.evicted(),
-            Table::Facts => self.facts.evicted(),
-            Table::Nonces | Table::Counters => 0,
-        }
+    pub fn evictions_by_table(&self) -> Vec<(&'static str, u64)> {
+        let (histories, facts) = (self.histories.evicted(), self.facts.evicted());
+        vec![("histories", histories), ("facts", facts), ("unsigned", self.unsigned.left_out())]
     }
 
-    /// How often there was no room and nothing to forget.
+    /// How often there was no room and nothing to forget, by table.
     #[must_use]
-    pub fn full(&self, table: Table) -> u64 {
-        match table {
-            Table::Histories | Table::Facts => 0,
-            Table::Nonces => self.nonces.refused(),
-            Table::Counters => self.counters.refused(),
-        }
+    pub fn full_by_table(&self) -> Vec<(&'static str, u64)> {
+        vec![("nonces", self.nonces.refused()), ("counters", self.counters.refused())]
     }
 
     /// How many identities were heard of without a signature in the last day, by the rule that asks for one.
     #[must_use]
     pub fn unsigned_identities(&self, now_millis: i64) -> Vec<(Box<str>, usize)> {
         self.unsigned.count(now_millis)
-    }
-
-    /// How often somebody unsigned was not counted for want of room.
-    #[must_use]
-    pub fn unsigned_left_out(&self) -> u64 {
-        self.unsigned.left_out()
     }
 }
 
@@ -195,10 +167,6 @@ impl Memory for Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Store");
-        for table in Table::ALL {
-            shown.field(table.label(), &self.entries(table));
-        }
-        shown.finish_non_exhaustive()
+        f.debug_map().entries(self.entries_by_table()).finish()
     }
 }

@@ -1,5 +1,6 @@
 //! Bounds: how long, how much, how many.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::kinds::{Flag, KeepAliveSeconds, Words, count, duration, seconds, size, word};
@@ -94,4 +95,21 @@ settings! {
         /// Bits of an IPv6 address that make its prefix.
         ipv6_prefix_bits: u8 = 56, count(16..=128);
     }
+}
+
+/// What is remembered beyond one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// What outlives the process is kept there; none keeps nothing.
+    pub folder: Option<PathBuf>,
+    /// How often it is written.
+    pub flush: Duration,
+    /// Values whose history is remembered.
+    pub max_histories: usize,
+    /// Values that interlocks ask for.
+    pub max_facts: usize,
+    /// Used nonces.
+    pub max_nonces: usize,
+    /// Counters.
+    pub max_counters: usize,
 }

@@ -12,12 +12,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::super::build::Gateway;
+use super::super::build::{Gateway, Kept};
 use super::super::connection::{Newcomer, serve};
 use super::super::prepare;
 use super::super::shared::{Port, Shared, Word};
 use crate::audit::{self, Writer};
 use crate::config::{self, Broker};
+use crate::store;
 
 /// Long enough for whatever is to happen, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -95,7 +96,8 @@ impl World {
         settings.brokers = vec![Arc::new(plant)];
         let (sink, writer) = audit::open(&settings.audit).unwrap();
         let prepared = prepare(&settings, SystemTime::now()).unwrap_or_else(|problems| panic!("{problems:?}"));
-        let gateway = Gateway::build(&settings, prepared, sink).unwrap();
+        let kept = Kept { store: store::open(&settings.state).unwrap().0, written: None };
+        let gateway = Gateway::build(&settings, prepared, sink, kept).unwrap();
         let port = Arc::clone(&gateway.ports[0].0);
         let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (words, _) = watch::channel(Word::default());

@@ -126,10 +126,10 @@ fn who_is_unsigned_is_bounded_in_rules_and_identities() {
         store.unsigned("rule", key(who as u128), 0);
     }
     assert_eq!(store.unsigned_identities(0), [("rule".into(), MAX_IDENTITIES)]);
-    assert_eq!(store.unsigned_left_out(), 10);
+    assert_eq!(store.unsigned.left_out(), 10);
     for rule in 0..MAX_RULES + 10 {
         store.unsigned(&format!("rule {rule}"), key(1), 0);
     }
     assert_eq!(store.unsigned_identities(0).len(), MAX_RULES);
-    assert_eq!(store.unsigned_left_out(), 21);
+    assert_eq!(store.unsigned.left_out(), 21);
 }

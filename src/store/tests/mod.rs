@@ -1,4 +1,5 @@
 mod bounds;
+mod folder;
 mod replays;
 
 use super::*;
@@ -28,4 +29,36 @@ fn nonce(group: u128, nonce: u128, now_millis: i64) -> NonceUse {
 
 fn history(last: f64, last_millis: i64) -> History {
     History { last, last_millis, low: last, high: last, same_since_millis: last_millis }
+}
+
+/// What tests ask of a store by table.
+#[derive(Clone, Copy, Debug)]
+enum Table {
+    Histories,
+    Facts,
+    Nonces,
+    Counters,
+}
+
+impl Table {
+    const ALL: [Self; 4] = [Self::Histories, Self::Facts, Self::Nonces, Self::Counters];
+}
+
+fn named(of: Vec<(&str, u64)>, table: Table) -> u64 {
+    let name = format!("{table:?}").to_lowercase();
+    of.into_iter().find_map(|(known, count)| (known == name).then_some(count)).unwrap()
+}
+
+impl Store {
+    fn entries(&self, table: Table) -> usize {
+        usize::try_from(named(self.entries_by_table(), table)).unwrap()
+    }
+
+    fn evicted(&self, table: Table) -> u64 {
+        named(self.evictions_by_table(), table)
+    }
+
+    fn full(&self, table: Table) -> u64 {
+        named(self.full_by_table(), table)
+    }
 }
