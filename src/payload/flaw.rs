@@ -57,8 +57,8 @@ pub struct Flaw {
     pub what: FlawKind,
     /// The byte at which it was found, where that is known.
     pub at: Option<usize>,
-    /// The innermost field that it was found in, as a JSON Pointer of at most [`Flaw::MAX_FIELD_BYTES`]; none where
-    /// there is none.
+    /// The innermost field that it was found in, as a JSON Pointer of at most [`Flaw::MAX_FIELD_BYTES`] (a longer one
+    /// ends in `…`); none where there is none. Text of the sender's: escape it.
     pub field: Option<Box<str>>,
 }
 
@@ -71,4 +71,29 @@ impl Flaw {
     pub const fn new(what: FlawKind) -> Self {
         Self { what, at: None, field: None }
     }
+
+    /// The flaw is in what has this name.
+    #[must_use]
+    pub(super) fn within(self, name: &str) -> Self {
+        let mut field = String::from("/");
+        for c in name.chars().take(Self::MAX_FIELD_BYTES) {
+            match c {
+                '~' => field.push_str("~0"),
+                '/' => field.push_str("~1"),
+                c => field.push(c),
+            }
+        }
+        field.push_str(self.field.as_deref().unwrap_or_default());
+        Self { field: Some(bounded(field)), ..self }
+    }
+}
+
+/// A pointer of at most [`Flaw::MAX_FIELD_BYTES`]; one that is longer ends in an ellipsis.
+pub(super) fn bounded(mut field: String) -> Box<str> {
+    const MORE: char = '…';
+    if field.len() > Flaw::MAX_FIELD_BYTES {
+        field.truncate(field.floor_char_boundary(Flaw::MAX_FIELD_BYTES - MORE.len_utf8()));
+        field.push(MORE);
+    }
+    field.into()
 }

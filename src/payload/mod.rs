@@ -3,20 +3,33 @@
 //! Strict: what has two readings has none. Not here: what a value must be (`policy`). Read [`Reader`] first.
 
 pub mod binary;
+mod bytes;
 pub mod canonical;
+mod cbor;
+mod document;
 mod field;
 mod flaw;
+mod json;
+mod messagepack;
+mod names;
+mod number;
 pub mod protobuf;
 mod reader;
 pub mod schema;
 pub mod sparkplug;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tree;
 mod value;
+mod walk;
 mod wire;
 
 use std::sync::Arc;
 
 pub use field::Field;
 pub use flaw::{Flaw, FlawKind};
+pub use number::MAX_NUMBER_BYTES;
 pub use reader::{Found, MAX_FIELDS, Reader, ReaderError};
 pub use value::Value;
 
@@ -42,12 +55,17 @@ pub enum Format {
 /// Bounds on what is read of one payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Lists and objects around a value.
+    /// Lists and objects one in another; at most [`Limits::MAX_DEPTH`] counts.
     pub max_depth: usize,
     /// Values of all kinds together, names of members not counted.
     pub max_values: usize,
     /// Whether a name may stand twice in one object; the last counts.
     pub allow_duplicates: bool,
+}
+
+impl Limits {
+    /// The largest `max_depth`: what is read takes stack.
+    pub const MAX_DEPTH: usize = 128;
 }
 
 impl Default for Limits {

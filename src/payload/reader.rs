@@ -1,6 +1,12 @@
 //! Reads the values that are wanted, and judges all the rest by the way.
 
-use super::{Field, Flaw, FlawKind, Format, Limits, Value, protobuf};
+use super::binary;
+use super::cbor::Cbor;
+use super::json::Json;
+use super::messagepack::MessagePack;
+use super::tree::{Keep, Place, Tree};
+use super::walk::{Sink, walk};
+use super::{Field, Flaw, FlawKind, Format, Limits, Value, number, protobuf, text};
 
 /// Fields that one [`Reader`] can want.
 pub const MAX_FIELDS: usize = 32;
@@ -10,7 +16,7 @@ pub const MAX_FIELDS: usize = 32;
 pub struct Reader {
     format: Format,
     limits: Limits,
-    fields: Box<[Field]>,
+    tree: Tree,
     /// The fields, held against the descriptor of Protobuf.
     plan: Option<protobuf::Plan>,
 }
@@ -35,15 +41,28 @@ impl Reader {
         if fields.len() > MAX_FIELDS {
             return Err(ReaderError::TooMany);
         }
-        let plan = if let Format::Protobuf(descriptor) = &format {
-            Some(protobuf::Plan::new(descriptor, fields)?)
-        } else {
-            None
+        let possible = |field: &&Field| match &format {
+            Format::Json | Format::Cbor | Format::MessagePack | Format::Protobuf(_) => true,
+            Format::Text | Format::Number => field.steps().is_empty(),
+            Format::Binary(layout) => layout.has(field),
         };
-        Ok(Self { format, limits, fields: fields.into(), plan })
+        if let Some(field) = fields.iter().find(|field| !possible(field)) {
+            return Err(ReaderError::NoSuchField(field.clone()));
+        }
+        let plan = match &format {
+            Format::Protobuf(descriptor) => Some(protobuf::Plan::new(descriptor, fields)?),
+            Format::Json | Format::Cbor | Format::MessagePack | Format::Text | Format::Number | Format::Binary(_) => {
+                None
+            }
+        };
+        let tree = Tree::new(fields);
+        Ok(Self { format, limits, tree, plan })
     }
 
     /// Judges a payload and finds what is wanted of it.
+    ///
+    /// Asks for memory only for a wanted text that is written with escapes or in pieces, for an object of so many
+    /// members that their names must be sorted, for a name with escapes that is longer than 128 bytes, and for a flaw.
     ///
     /// # Errors
     /// What is wrong with it; then what was found means nothing.
@@ -52,9 +71,22 @@ impl Reader {
         if let (Format::Protobuf(descriptor), Some(plan)) = (&self.format, &self.plan) {
             return protobuf::read(descriptor, plan, &self.limits, payload, found);
         }
-        let (_, _, _) = (&self.format, &self.limits, &self.fields);
-        let (_, _) = (payload, found);
-        Err(Flaw::new(FlawKind::Syntax))
+        let mut keep = Keep { tree: &self.tree, found, last_counts: self.limits.allow_duplicates };
+        match &self.format {
+            Format::Json => walk(Json::new(payload)?, &mut keep, &self.limits, Place::WHOLE),
+            Format::Cbor => walk(Cbor::new(payload), &mut keep, &self.limits, Place::WHOLE),
+            Format::MessagePack => walk(MessagePack::new(payload), &mut keep, &self.limits, Place::WHOLE),
+            Format::Text => {
+                keep.found(Place::WHOLE, &Value::Text(text::utf8(payload)?.into()));
+                Ok(())
+            }
+            Format::Number => {
+                let value = number::whole(text::utf8(payload)?)?;
+                keep.scalar(Place::WHOLE, value).map_err(Flaw::new)
+            }
+            Format::Binary(layout) => binary::read(layout, payload, &mut keep),
+            Format::Protobuf(_) => Err(Flaw::new(FlawKind::Unsupported)),
+        }
     }
 }
 
@@ -62,13 +94,15 @@ impl Reader {
 #[derive(Debug)]
 pub struct Found<'p> {
     values: [Option<Value<'p>>; MAX_FIELDS],
+    /// Which there are, a bit each.
+    some: u32,
 }
 
 impl<'p> Found<'p> {
     /// Nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { values: [const { None }; MAX_FIELDS] }
+        Self { values: [const { None }; MAX_FIELDS], some: 0 }
     }
 
     /// The value of the field of this number; none where the payload has no such field.
@@ -78,7 +112,9 @@ impl<'p> Found<'p> {
     }
 
     /// Sets the values of these fields, a bit each.
+    #[inline]
     pub(super) fn set(&mut self, mut fields: u32, value: &Value<'p>) {
+        self.some |= fields;
         while fields != 0 {
             if let Some(place) = self.values.get_mut(fields.trailing_zeros() as usize) {
                 *place = Some(value.clone());
@@ -88,7 +124,10 @@ impl<'p> Found<'p> {
     }
 
     /// Takes back the values of these fields, a bit each.
-    pub(super) fn clear(&mut self, mut fields: u32) {
+    #[inline]
+    pub(super) fn clear(&mut self, fields: u32) {
+        let mut fields = fields & self.some;
+        self.some &= !fields;
         while fields != 0 {
             if let Some(place) = self.values.get_mut(fields.trailing_zeros() as usize) {
                 *place = None;
