@@ -13,7 +13,8 @@ use super::{Field, Flaw, Format, Found, Limits, Reader, Value};
 /// Reads a payload for these fields.
 fn read<'p>(format: &Format, limits: &Limits, fields: &[&str], payload: &'p [u8]) -> Result<Found<'p>, Flaw> {
     let fields: Vec<Field> = fields.iter().map(|field| Field::parse(field).unwrap()).collect();
-    let reader = Reader::new(format.clone(), limits.clone(), &fields).unwrap();
+    // What is found borrows from the reader, too.
+    let reader = Box::leak(Box::new(Reader::new(format.clone(), limits.clone(), &fields).unwrap()));
     let mut found = Found::new();
     reader.read(payload, &mut found).map(|()| found)
 }
