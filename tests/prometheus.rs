@@ -62,8 +62,8 @@ fn rendered() -> String {
     metrics.packets(Version::V50, Direction::FromClient, &counts);
     let (reason, on_deny) = (Reason::NotAuthorized, OnDeny::Quarantine);
     let quarantine = Some(Quarantine::Queued);
-    let refused = Kind::Refused { reason, rule: Text::new("default"), on_deny, quarantine };
-    let observed = Kind::Observed { reason, rule: Text::new("default"), on_deny };
+    let refused = Kind::Refused { reason, rule: Text::new("default"), on_deny, quarantine, detail: None };
+    let observed = Kind::Observed { reason, rule: Text::new("default"), on_deny, detail: None };
     for kind in [refused, observed, Kind::Rewritten(Rewrite::TopicNameRestored)] {
         metrics.event(&Event {
             kind,

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 
 use super::line::{Line, Record};
 use crate::enforce::end::End;
-use crate::enforce::event::{Event, Kind, Quarantine};
+use crate::enforce::event::{Detail, Event, Kind, Quarantine};
 use crate::enforce::output::Counts;
 use crate::identity::{Identity, Method};
 use crate::mqtt::{Direction, Version};
@@ -139,19 +139,22 @@ pub fn record(context: &ConnectionContext<'_>, event: &Event, time: SystemTime) 
         line.bounded("topic", topic);
     }
     line.text("reason", event.kind.reason_label());
-    match &event.kind {
-        Kind::Refused { rule, on_deny, quarantine, reason: _ } => {
+    let detail = match &event.kind {
+        Kind::Refused { rule, on_deny, quarantine, detail, reason: _ } => {
             line.text("on_deny", on_deny.label());
             line.text("quarantine", quarantine.map(Quarantine::label));
             line.bounded("rule", rule);
+            detail.as_deref()
         }
-        Kind::Observed { rule, on_deny, reason: _ } => {
+        Kind::Observed { rule, on_deny, detail, reason: _ } => {
             line.text("on_deny", on_deny.label());
             line.bounded("rule", rule);
+            detail.as_deref()
         }
-        Kind::Rewritten(_) => {}
-    }
+        Kind::Rewritten(_) => None,
+    };
     line.text("policy", &*event.policy_version);
+    detailed(&mut line, detail);
     line.finish()
 }
 
@@ -171,12 +174,21 @@ pub fn ended(
         line.bounded("rule", rule);
     }
     line.text("policy", context.policy);
+    detailed(&mut line, end.detail.as_deref());
     line.number("duration_ms", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
     line.number("client_packets", traffic.client_packets);
     line.number("client_bytes", traffic.client_bytes);
     line.number("broker_packets", traffic.broker_packets);
     line.number("broker_bytes", traffic.broker_bytes);
     line.finish()
+}
+
+fn detailed(line: &mut Line, detail: Option<&Detail>) {
+    let Some(Detail { field, problem }) = detail else { return };
+    if !field.as_str().is_empty() {
+        line.bounded("field", field);
+    }
+    line.text("problem", *problem);
 }
 
 fn connection_line(context: &ConnectionContext<'_>, event: &'static str, time: SystemTime) -> Line {

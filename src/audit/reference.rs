@@ -31,7 +31,7 @@ pub(super) const EVENTS: [(&str, &str); 11] = [
 ];
 
 /// Every field, in the order of a line.
-pub(super) const FIELDS: [(&str, &str); 37] = [
+pub(super) const FIELDS: [(&str, &str); 38] = [
     ("time", "UTC, RFC 3339 with milliseconds."),
     ("event", "Which of the events above."),
     ("program", "Version of tidegate."),
@@ -64,9 +64,13 @@ pub(super) const FIELDS: [(&str, &str); 37] = [
     ),
     ("policy", "Version of the policy in force."),
     ("policy_before", "Version of the policy in force before a reload."),
+    (
+        "field",
+        "The field, the metric or the other topic that the rule looked at; absent where it is the whole payload.",
+    ),
     ("by", "What asked for the reload: `signal` (SIGHUP), or `change` of a file."),
     ("problems", "How many problems there are."),
-    ("problem", "The first of them, with file, line and column."),
+    ("problem", "The first of them, with file, line and column; elsewhere, what of the payload is wrong."),
     ("connections_kept", "Live connections that were judged again and go on."),
     ("connections_ended", "Live connections that were judged again and ended; each has its own record."),
     ("duration_ms", "From accept to the end, in milliseconds."),

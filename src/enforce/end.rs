@@ -1,9 +1,9 @@
 //! Why a connection ends, by whose doing, and the statement of the standard that was broken.
 
-use super::event::Text;
+use super::event::{Detail, Text};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::{Direction, Version};
-use crate::policy::Reason;
+use crate::policy::{Denial, Reason};
 
 /// The end of a connection: what an [`super::Output`] still holds is written, then both sides are closed, the broker's
 /// without a DISCONNECT of the gateway's making. It is recorded once, by whoever closes.
@@ -17,6 +17,8 @@ pub struct End {
     pub statement: Option<&'static str>,
     /// Id of the rule or limit that refused.
     pub rule: Option<Text>,
+    /// What of a payload is wrong, where that is why.
+    pub detail: Option<Box<Detail>>,
     /// Client Identifier of a refused CONNECT that decoded.
     pub client_id: Option<Text>,
 }
@@ -25,7 +27,7 @@ impl End {
     /// An end that breaks no statement.
     #[must_use]
     pub const fn new(cause: Cause, blame: Blame) -> Self {
-        Self { cause, blame, statement: None, rule: None, client_id: None }
+        Self { cause, blame, statement: None, rule: None, detail: None, client_id: None }
     }
 
     /// A packet of `sender` does not decode.
@@ -42,6 +44,12 @@ impl End {
     /// A rule or limit refuses what would let the connection be, or ends it for what it refuses.
     pub(super) fn refused(cause: Cause, rule: &str) -> Self {
         Self { rule: Some(Text::new(rule)), ..Self::new(cause, Blame::Client) }
+    }
+
+    /// What is denied ends the connection.
+    pub(super) fn denied(denial: &Denial, blame: Blame) -> Self {
+        let cause = Cause::Refused(denial.reason);
+        Self { blame, detail: Detail::of(denial.detail.as_deref()), ..Self::refused(cause, denial.rule.as_str()) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::mqtt::Direction;
 use crate::mqtt::frame::PacketType;
-use crate::policy::{Denial, OnDeny, Reason};
+use crate::policy::{self, Denial, OnDeny, Reason};
 
 /// One refusal, rewrite or observation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum Kind {
         on_deny: OnDeny,
         /// What became of the message, where it is quarantined.
         quarantine: Option<Quarantine>,
+        /// What of a payload is wrong.
+        detail: Option<Box<Detail>>,
     },
     /// It went on, because nothing is enforced; this is what would have been said.
     Observed {
@@ -46,6 +48,8 @@ pub enum Kind {
         rule: Text,
         /// What the rule does to what it refuses.
         on_deny: OnDeny,
+        /// What of a payload is wrong.
+        detail: Option<Box<Detail>>,
     },
     /// It went on changed.
     Rewritten(Rewrite),
@@ -53,13 +57,15 @@ pub enum Kind {
 
 impl Kind {
     pub(super) fn refused(denial: &Denial) -> Self {
-        let Denial { rule, reason, on_deny, detail: _ } = denial;
-        Self::Refused { reason: *reason, rule: Text::new(rule.as_str()), on_deny: *on_deny, quarantine: None }
+        let Denial { rule, reason, on_deny, detail } = denial;
+        let (rule, detail) = (Text::new(rule.as_str()), Detail::of(detail.as_deref()));
+        Self::Refused { reason: *reason, rule, on_deny: *on_deny, quarantine: None, detail }
     }
 
     pub(super) fn observed(denial: &Denial) -> Self {
-        let Denial { rule, reason, on_deny, detail: _ } = denial;
-        Self::Observed { reason: *reason, rule: Text::new(rule.as_str()), on_deny: *on_deny }
+        let Denial { rule, reason, on_deny, detail } = denial;
+        let (rule, detail) = (Text::new(rule.as_str()), Detail::of(detail.as_deref()));
+        Self::Observed { reason: *reason, rule, on_deny: *on_deny, detail }
     }
 
     /// The word for the kind; never changes.
@@ -79,6 +85,21 @@ impl Kind {
             Self::Refused { reason, .. } | Self::Observed { reason, .. } => reason.label(),
             Self::Rewritten(rewrite) => rewrite.label(),
         }
+    }
+}
+
+/// What of a payload is wrong, and where. Never a value of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// The field, the metric or the other topic that the rule looked at; empty where it is the whole.
+    pub field: Text,
+    /// What is wrong, from a closed set of words.
+    pub problem: &'static str,
+}
+
+impl Detail {
+    pub(super) fn of(detail: Option<&policy::Detail>) -> Option<Box<Self>> {
+        detail.map(|policy::Detail { field, problem }| Box::new(Self { field: Text::new(field), problem }))
     }
 }
 
@@ -130,16 +151,22 @@ pub enum Rewrite {
     TopicNameRestored,
     /// SUBSCRIBE: a filter asked for with the QoS that is granted.
     SubscriptionLowered,
+    /// PUBLISH, or the Will of a CONNECT: its signature was verified, and taken off.
+    SignatureStripped,
+    /// PUBLISH, or the Will of a CONNECT: it was signed.
+    Signed,
 }
 
 impl Rewrite {
     /// Every rewrite, for references and metric families.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::ConnectLowered,
         Self::CredentialsReplaced,
         Self::ConnackTightened,
         Self::TopicNameRestored,
         Self::SubscriptionLowered,
+        Self::SignatureStripped,
+        Self::Signed,
     ];
 
     /// The word that records and metrics use; never changes.
@@ -151,6 +178,8 @@ impl Rewrite {
             Self::ConnackTightened => "connack_tightened",
             Self::TopicNameRestored => "topic_name_restored",
             Self::SubscriptionLowered => "subscription_lowered",
+            Self::SignatureStripped => "signature_stripped",
+            Self::Signed => "signed",
         }
     }
 }

@@ -24,6 +24,7 @@ mod reference;
 mod refusal;
 mod relay;
 mod reply;
+mod rewrite;
 mod side;
 mod standing;
 mod subscribe;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use end::{Blame, Cause, End, Violation};
-pub use event::{Event, Kind, Quarantine, Rewrite, Text};
+pub use event::{Detail, Event, Kind, Quarantine, Rewrite, Text};
 pub use open::{Accepted, Asking, At, Credentials, Opening, Refusal, open};
 pub use output::{Counts, Onward, Output, Segment};
 pub use quarantine::Quarantined;
@@ -176,15 +177,15 @@ impl Connection {
     /// Puts other terms in force, and judges by them whether the client may stay. `out.back` is for the client.
     ///
     /// Exchanges, aliases and subscriptions go on; so do the bounds on single packets and all that CONNACK told, which
-    /// are those of the CONNECT until the connection ends. Another policy judges the CONNECT and its Will again, as far
-    /// as that is kept: the payload is not. `at.ends` can only bring nearer when the client must go.
+    /// are those of the CONNECT until the connection ends. Another policy judges the CONNECT and its Will again: what
+    /// that says, not when it was said. `at.ends` can only bring nearer when the client must go.
     ///
     /// # Errors
     /// It may not.
     pub fn adopt(&mut self, at: At, terms: &Arc<Terms>, out: &mut Output) -> Result<(), End> {
         self.tell_news(out);
         self.terms = Arc::clone(terms);
-        let judged = self.standing.adopt(&terms.policy, at);
+        let judged = self.standing.adopt(terms, at);
         self.ends = self.standing.ends();
         judged.map_err(|end| self.ended(end, out))?;
         self.tell_news(out);

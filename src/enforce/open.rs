@@ -9,12 +9,13 @@ use super::authentication::Authentication;
 use super::end::{Cause, End};
 use super::event::Rewrite;
 use super::publish::reason_string;
+use super::rewrite::WillAnew;
 use super::side::Side;
 use super::standing::Standing;
 use super::terms::{Terms, ZeroKeepAlive};
 use super::{Blame, Connection, Phase, Text, reply, write_farewell};
 use crate::identity::Identity;
-use crate::mqtt::connect::{Connect, ConnectError, connect_header, decode_connect};
+use crate::mqtt::connect::{Connect, ConnectError, Will, connect_header, decode_connect};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::property::Property;
 use crate::mqtt::{Direction, Version, encode};
@@ -142,8 +143,8 @@ impl Asking<'_> {
         at: At,
     ) -> Result<Accepted, Refusal> {
         let connect = &self.connect;
-        let mut standing = Standing::new(connect, identity, terms, at).map_err(|end| self.refused(end))?;
-        let rewritten = rewrite(connect, terms, far, &mut standing);
+        let (mut standing, will) = Standing::new(connect, identity, terms, at).map_err(|end| self.refused(end))?;
+        let rewritten = rewrite(connect, terms, far, will.as_ref(), &mut standing);
         Ok(Accepted { connection: Connection::new(at, connect, terms, standing), rewritten })
     }
 
@@ -168,24 +169,31 @@ fn rewrite(
     connect: &Connect<'_>,
     terms: &Terms,
     far: &Credentials<'_>,
+    will: Option<&WillAnew>,
     standing: &mut Standing,
 ) -> Option<Zeroizing<Vec<u8>>> {
     let changed = match *far {
         Credentials::AsReceived => *connect,
         Credentials::Instead { username, password } => Connect { username, password, ..*connect },
     };
+    let is_credited = changed != *connect;
+    let changed = match (connect.will, will) {
+        (Some(came), Some(anew)) => Connect { will: Some(anew.apply(came)), ..changed },
+        (Some(_) | None, _) => changed,
+    };
     let lowers = connect.topic_alias_maximum > terms.topic_alias_maximum;
     if lowers {
         standing.rewritten(Rewrite::ConnectLowered);
     }
-    if changed != *connect {
+    if is_credited {
         standing.rewritten(Rewrite::CredentialsReplaced);
-    } else if !lowers {
+    } else if !lowers && will.is_none() {
         return None;
     }
     let lowered = Property::TopicAliasMaximum(terms.topic_alias_maximum);
     // Room enough that no half-written copy of a password is left behind.
-    let room = connect.will.map_or(0, |will| will.payload.len() + will.topic.len()) + 1024;
+    let bytes_of = |will: Will<'_>| will.payload.len() + will.topic.len() + will.properties.bytes().len();
+    let room = changed.will.map_or(0, bytes_of) + 1024;
     let secrets = changed.username.map_or(0, str::len) + changed.password.map_or(0, <[u8]>::len);
     let mut bytes = Zeroizing::new(Vec::with_capacity(room + secrets + connect.properties.bytes().len()));
     encode::connect(&changed, if lowers { std::slice::from_ref(&lowered) } else { &[] }, &mut bytes);

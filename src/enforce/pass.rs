@@ -8,6 +8,7 @@ use super::exchange::Sending;
 use super::publish::{Judged, Name, reason_string};
 use super::refusal::Answer;
 use super::relay::{Call, Step};
+use super::rewrite::Anew;
 use super::side::Inside;
 use crate::mqtt::frame::PacketType;
 use crate::mqtt::packet::PublishHead;
@@ -43,6 +44,24 @@ impl Connection {
         call.out.onward.make(|bytes| encode::publish_head(version, &named, payload_len, bytes));
         call.rewritten(PacketType::Publish, Some(topic), Rewrite::TopicNameRestored);
         self.pass_from(call, judged, head.head_len)
+    }
+
+    /// Sends on a permitted PUBLISH as it is written anew.
+    pub(super) fn pass_anew(&mut self, call: &mut Call<'_>, judged: &Judged<'_>, name: &Name, anew: &Anew) -> Step {
+        let head = &judged.head;
+        match (name, head.properties.topic_alias) {
+            (Name::PutBack, Some(alias)) => {
+                if let Some(aliases) = self.side_mut(call.from).aliases.as_mut() {
+                    aliases.told(alias.get());
+                }
+            }
+            (Name::AsItCame, Some(alias)) if !head.topic.is_empty() => {
+                self.set_alias(call.from, alias, head.topic, true);
+            }
+            (Name::PutBack, None) | (Name::AsItCame, _) => {}
+        }
+        call.out.onward.make(|bytes| bytes.extend_from_slice(&anew.bytes));
+        Step::Done(judged.total_len)
     }
 
     /// Sends on what is there behind the first `skip` bytes; the rest follows as it comes.

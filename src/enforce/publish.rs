@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use super::end::{Cause, End, Violation};
-use super::event::{Kind, Quarantine};
+use super::end::{End, Violation};
+use super::event::{self, Kind, Quarantine};
 use super::exchange::Sending;
 use super::refusal::{self, Answer, Subject};
 use super::relay::{Call, Step, lenient};
+use super::rewrite::Anew;
 use super::side::Side;
 use super::standing::Standing;
 use super::{Blame, Connection, Text};
@@ -45,7 +46,7 @@ pub(super) struct Judged<'a> {
 }
 
 impl<'a> Judged<'a> {
-    fn message<'t>(&'t self, topic: &'t str) -> Message<'t> {
+    fn message<'t>(&'t self, version: Version, topic: &'t str) -> Message<'t> {
         Message {
             topic,
             qos: self.head.qos,
@@ -53,7 +54,7 @@ impl<'a> Judged<'a> {
             payload_bytes: self.total_len - self.head.head_len,
             payload: self.payload,
             dup: self.head.dup,
-            properties: Some(self.head.properties.all),
+            properties: (version == Version::V50).then_some(self.head.properties.all),
         }
     }
 
@@ -152,7 +153,7 @@ impl Connection {
         }
         let (topic, _) = resolve(sender(call.from, &self.client, &self.broker), &judged.head)
             .map_err(|violation| End::illegal(violation, self.version, call.from))?;
-        let request = request(call.from, judged.message(topic));
+        let request = request(call.from, judged.message(self.version, topic));
         Ok(self.standing.needs_payload(&request, judged.response_topic(call.from)))
     }
 
@@ -169,32 +170,36 @@ impl Connection {
         let side = sender(call.from, &self.client, &self.broker);
         let (topic, name) =
             resolve(side, head).map_err(|violation| End::illegal(violation, self.version, call.from))?;
-        let refused = match limit {
-            Limit::First(denial) => Some(Refused { denial, about: topic }),
-            Limit::Last(denial) => {
-                ask(&mut self.standing, call, judged, topic).or(Some(Refused { denial, about: topic }))
+        let weighed = match limit {
+            Limit::First(denial) => Err(Refused { denial, about: topic }),
+            Limit::None | Limit::Last(_) => {
+                weigh(&mut self.standing, call, judged, (side, self.version), (topic, &name), limit)
             }
-            Limit::None => ask(&mut self.standing, call, judged, topic)
-                .or_else(|| by_form(call, judged, side, topic, &name).map(|denial| Refused { denial, about: topic })),
         };
-        match (refused, sending) {
-            (None, Sending::First | Sending::Repeat) => {
+        match (weighed, sending) {
+            (Ok(anew), Sending::First | Sending::Repeat) => {
+                self.standing.authority.accept();
+                if let Some(anew) = &anew {
+                    note_rewrites(call, topic, &name, anew);
+                }
                 if let Some(id) = head.packet_id {
                     self.side_mut(call.from).exchanges.sent(id, head.qos, sending);
                 }
-                Ok(self.pass(call, judged, &name))
+                Ok(match anew {
+                    Some(anew) => self.pass_anew(call, judged, &name, &anew),
+                    None => self.pass(call, judged, &name),
+                })
             }
-            (None, Sending::RefusedRepeat) => {
+            (Ok(_), Sending::RefusedRepeat) => {
                 Ok(self.stop(call, judged, Answer::PubRec(ReasonCode::Success), sending, None))
             }
-            (Some(refused), _) => {
+            (Err(refused), _) => {
                 let answer = self.refuse(call, judged, topic, &refused, sending);
-                let rule = refused.denial.rule.as_str();
                 if let Answer::Disconnect(_) | Answer::Close = answer {
-                    let end = End::refused(Cause::Refused(refused.denial.reason), rule);
                     let blame = if call.from == Direction::FromClient { Blame::Client } else { Blame::Gateway };
-                    return Err(End { blame, ..end });
+                    return Err(End::denied(&refused.denial, blame));
                 }
+                let rule = refused.denial.rule.as_str();
                 Ok(self.stop(call, judged, answer, sending, Some(rule)))
             }
         }
@@ -274,13 +279,56 @@ fn resolve<'s>(side: &'s Side, head: &PublishHead<'s>) -> Result<(&'s str, Name)
     }
 }
 
-/// Asks the policy. What it only observes is recorded.
-fn ask<'t>(standing: &mut Standing, call: &mut Call<'_>, judged: &Judged<'t>, topic: &'t str) -> Option<Refused<'t>> {
-    let decision = standing.decide(&request(call.from, judged.message(topic)));
-    heed(decision, call, topic).or_else(|| {
-        let response_topic = judged.response_topic(call.from)?;
-        heed(standing.decide_response(response_topic), call, response_topic)
-    })
+/// Whether it may go on; and what goes on in its place, if it is not to go on as it came.
+fn weigh<'t>(
+    standing: &mut Standing,
+    call: &mut Call<'_>,
+    judged: &Judged<'t>,
+    (side, version): (&Side, Version),
+    (topic, name): (&'t str, &Name),
+    limit: Limit,
+) -> Result<Option<Anew>, Refused<'t>> {
+    let refused = |denial| Refused { denial, about: topic };
+    let is_observed = ask(standing, call, judged, version, topic)?;
+    let change = standing.authority.take_rewrite();
+    match limit {
+        // A rule that must see the payload and can't has spoken, and is not enforced.
+        Limit::Last(denial) if !is_observed || judged.head.properties.payload_is_utf8 => return Err(refused(denial)),
+        Limit::None | Limit::First(_) | Limit::Last(_) => {}
+    }
+    if let Some(denial) = by_form(call, judged, side, topic, name) {
+        return Err(refused(denial));
+    }
+    let Some(change) = change else { return Ok(None) };
+    let written = match name {
+        Name::PutBack => topic,
+        Name::AsItCame => judged.head.topic,
+    };
+    let anew = Anew::publish(version, judged, written, &change).map_err(refused)?;
+    match by_size(call, judged, side, anew.bytes.len()) {
+        Some(denial) => Err(refused(denial)),
+        None => Ok(Some(anew)),
+    }
+}
+
+/// Asks the policy. What it only observes is recorded. Gives whether there is something of the message itself.
+///
+/// The message is asked about last, for what the policy has to say of it beside.
+fn ask<'t>(
+    standing: &mut Standing,
+    call: &mut Call<'_>,
+    judged: &Judged<'t>,
+    version: Version,
+    topic: &'t str,
+) -> Result<bool, Refused<'t>> {
+    let response = judged.response_topic(call.from).map(|topic| (standing.decide_response(topic), topic));
+    let decision = standing.decide(&request(call.from, judged.message(version, topic)));
+    let is_observed = matches!(decision, Decision::Observe(..));
+    heed(decision, call, topic).map_or(Ok(()), Err)?;
+    if let Some((decision, response_topic)) = response {
+        heed(decision, call, response_topic).map_or(Ok(()), Err)?;
+    }
+    Ok(is_observed)
 }
 
 fn heed<'t>(decision: Decision, call: &mut Call<'_>, about: &'t str) -> Option<Refused<'t>> {
@@ -312,6 +360,26 @@ fn by_form(call: &Call<'_>, judged: &Judged<'_>, side: &Side, topic: &str, name:
     match name {
         Name::PutBack if judged.total_len + topic.len() + 2 > max => Some(TOO_LARGE_WITH_TOPIC),
         Name::PutBack | Name::AsItCame => None,
+    }
+}
+
+fn note_rewrites(call: &mut Call<'_>, topic: &str, name: &Name, anew: &Anew) {
+    if let Name::PutBack = name {
+        call.rewritten(PacketType::Publish, Some(topic), event::Rewrite::TopicNameRestored);
+    }
+    call.rewritten(PacketType::Publish, Some(topic), anew.what);
+}
+
+/// What refuses a message that is larger than it came.
+fn by_size(call: &Call<'_>, judged: &Judged<'_>, side: &Side, bytes: usize) -> Option<Denial> {
+    if bytes <= judged.total_len {
+        None
+    } else if bytes > usize::try_from(side.max_packet_bytes).unwrap_or(usize::MAX) {
+        Some(TOO_LARGE_WITH_TOPIC)
+    } else if bytes > call.limits.max_packet_bytes {
+        Some(TOO_LARGE_TO_DELIVER)
+    } else {
+        None
     }
 }
 

@@ -1,17 +1,21 @@
 //! Who the client is and what it may do: settled at CONNECT, and again whenever the policy or the client's name changes.
 
+use std::fmt;
 use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::end::{Blame, Cause, End};
 use super::event::{Event, Kind, Rewrite, Text};
+use super::relay::lenient;
+use super::rewrite::WillAnew;
 use super::{At, Terms};
 use crate::identity::Identity;
-use crate::mqtt::Direction;
 use crate::mqtt::connect::{Connect, Will};
 use crate::mqtt::frame::{PacketType, QoS};
-use crate::policy::{self, Authority, Decision, Denial, Message, OnDeny, Policy, Reason, Request};
+use crate::mqtt::property::{Place, Properties};
+use crate::mqtt::{Direction, Limits, Version};
+use crate::policy::{self, Authority, Decision, Denial, Message, OnDeny, Reason, Request};
 
 /// A client, its authority, and what of its CONNECT is judged again.
 #[derive(Debug)]
@@ -30,14 +34,30 @@ pub(super) struct Standing {
     proof_ends: Option<Instant>,
 }
 
-/// What is kept of a Will.
-#[derive(Debug)]
+/// A Will as it came, however it went on: no larger than the CONNECT that it was in.
 struct LastWill {
     topic: Box<str>,
     response_topic: Option<Box<str>>,
     qos: QoS,
     retain: bool,
-    payload_bytes: usize,
+    payload: Box<[u8]>,
+    properties: Option<Box<[u8]>>,
+}
+
+impl fmt::Debug for LastWill {
+    /// Without what it says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LastWill").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+/// For what a CONNECT is judged.
+#[derive(Clone, Copy)]
+enum Hearing {
+    /// It has come.
+    First,
+    /// Another policy is in force, or the client has another name.
+    Again,
 }
 
 /// A Will as the policy is asked about it.
@@ -48,33 +68,33 @@ struct Asked<'w> {
 }
 
 impl LastWill {
-    fn of(will: &Will<'_>) -> Self {
+    fn of(version: Version, will: &Will<'_>) -> Self {
         Self {
             topic: will.topic.into(),
             response_topic: will.response_topic.map(Into::into),
             qos: will.qos,
             retain: will.retain,
-            payload_bytes: will.payload.len(),
+            payload: will.payload.into(),
+            properties: (version == Version::V50).then(|| will.properties.bytes().into()),
         }
     }
 
-    /// Without its payload, which is not kept: a rule that must see it can't be evaluated, and denies.
     fn asked(&self) -> Asked<'_> {
         let message = Message {
             topic: &self.topic,
             qos: self.qos,
             retain: self.retain,
-            payload_bytes: self.payload_bytes,
-            payload: None,
+            payload_bytes: self.payload.len(),
+            payload: Some(&self.payload),
             dup: false,
-            properties: None,
+            properties: self.properties.as_deref().and_then(reread),
         };
         Asked { message, response_topic: self.response_topic.as_deref() }
     }
 }
 
 impl<'w> Asked<'w> {
-    const fn of(will: &Will<'w>) -> Self {
+    fn of(version: Version, will: &Will<'w>) -> Self {
         let message = Message {
             topic: will.topic,
             qos: will.qos,
@@ -82,20 +102,26 @@ impl<'w> Asked<'w> {
             payload_bytes: will.payload.len(),
             payload: Some(will.payload),
             dup: false,
-            properties: Some(will.properties),
+            properties: (version == Version::V50).then_some(will.properties),
         };
         Self { message, response_topic: will.response_topic }
     }
 }
 
 impl Standing {
-    /// Judges a CONNECT and its Will.
+    /// Judges a CONNECT and its Will. Gives what goes on in the Will's place, if it is not to go on as it came.
     ///
     /// # Errors
     /// The client may not be connected.
-    pub(super) fn new(connect: &Connect<'_>, identity: Identity, terms: &Terms, at: At) -> Result<Self, End> {
+    pub(super) fn new(
+        connect: &Connect<'_>,
+        identity: Identity,
+        terms: &Terms,
+        at: At,
+    ) -> Result<(Self, Option<WillAnew>), End> {
+        let authority = Authority::new(&terms.policy, &identity, at.unix_millis).with_memory(terms.memory.clone());
         let mut standing = Self {
-            authority: Authority::new(&terms.policy, &identity, at.unix_millis),
+            authority,
             identity,
             keys: terms.hash_keys.clone(),
             news: Vec::new(),
@@ -104,25 +130,34 @@ impl Standing {
             began: at.now,
             proof_ends: at.ends,
         };
-        standing.judge(connect.will.as_ref().map(Asked::of), Blame::Client)?;
-        if connect.will.is_some_and(|will| will.payload_contradicts_format()) {
+        let version = connect.version;
+        standing.judge(connect.will.as_ref().map(|will| Asked::of(version, will)), Hearing::First)?;
+        let Some(will) = &connect.will else { return Ok((standing, None)) };
+        let change = standing.authority.take_rewrite();
+        if will.payload_contradicts_format() {
             return Err(End::refused(Cause::Refused(Reason::PayloadFormat), "payload_format_indicator"));
         }
-        standing.will = connect.will.as_ref().map(|will| Box::new(LastWill::of(will)));
-        Ok(standing)
+        let anew = change.map(|change| WillAnew::of(version, will, change)).transpose();
+        let anew = anew.map_err(|denial| End::denied(&denial, Blame::Client))?;
+        standing.authority.accept();
+        standing.will = Some(Box::new(LastWill::of(version, will)));
+        if let Some(anew) = &anew {
+            standing.note(Kind::Rewritten(anew.what()), Some(will.topic));
+        }
+        Ok((standing, anew))
     }
 
-    /// Puts another policy in force.
+    /// Puts other terms in force.
     ///
     /// # Errors
-    /// Under it the client may not be connected.
-    pub(super) fn adopt(&mut self, policy: &Arc<Policy>, at: At) -> Result<(), End> {
+    /// Under another policy the client may not be connected.
+    pub(super) fn adopt(&mut self, terms: &Terms, at: At) -> Result<(), End> {
         self.proof_ends = earliest(self.proof_ends, at.ends);
-        if Arc::ptr_eq(policy, self.authority.policy()) {
+        if Arc::ptr_eq(&terms.policy, self.authority.policy()) {
             self.authority.set_time(at.unix_millis);
             return Ok(());
         }
-        self.authority = Authority::new(policy, &self.identity, at.unix_millis);
+        self.authority.renew(&terms.policy, terms.memory.clone(), &self.identity, at.unix_millis);
         self.judge_again()
     }
 
@@ -141,7 +176,7 @@ impl Standing {
 
     fn judge_again(&mut self) -> Result<(), End> {
         let will = self.will.take();
-        let judged = self.judge(will.as_ref().map(|will| will.asked()), Blame::Gateway);
+        let judged = self.judge(will.as_ref().map(|will| will.asked()), Hearing::Again);
         self.will = will;
         judged
     }
@@ -176,15 +211,24 @@ impl Standing {
         matches!(response, Some(Decision::Deny(Denial { on_deny: OnDeny::Quarantine, .. })))
     }
 
-    /// CONNECT, its Will, and where answers to that are to go.
-    fn judge(&mut self, will: Option<Asked<'_>>, blame: Blame) -> Result<(), End> {
+    /// CONNECT, its Will, and where answers to that are to go. The Will is asked about last, for what the policy has to
+    /// say of it beside.
+    fn judge(&mut self, will: Option<Asked<'_>>, hearing: Hearing) -> Result<(), End> {
+        let blame = match hearing {
+            Hearing::First => Blame::Client,
+            Hearing::Again => Blame::Gateway,
+        };
         let decision = self.decide(&Request::Connect(self.connect));
         self.heed(decision, None, blame)?;
         let Some(Asked { message, response_topic }) = will else { return Ok(()) };
-        let decision = self.decide(&Request::Will(message));
+        let response = response_topic.map(|topic| (self.decide_response(topic), topic));
+        let request = Request::Will(message);
+        let decision = match hearing {
+            Hearing::First => self.decide(&request),
+            Hearing::Again => self.authority.decide_again(&self.identity, &request),
+        };
         self.heed(decision, Some(message.topic), blame)?;
-        let Some(topic) = response_topic else { return Ok(()) };
-        let decision = self.decide_response(topic);
+        let Some((decision, topic)) = response else { return Ok(()) };
         self.heed(decision, Some(topic), blame)
     }
 
@@ -195,9 +239,7 @@ impl Standing {
                 self.note(Kind::observed(&denial), topic);
                 Ok(())
             }
-            Decision::Deny(denial) => {
-                Err(End { blame, ..End::refused(Cause::Refused(denial.reason), denial.rule.as_str()) })
-            }
+            Decision::Deny(denial) => Err(End::denied(&denial, blame)),
         }
     }
 
@@ -215,6 +257,12 @@ impl Standing {
             policy_version: Arc::clone(self.authority.policy().version()),
         });
     }
+}
+
+/// Properties of a Will, that were judged when they came.
+fn reread(block: &[u8]) -> Option<Properties<'_>> {
+    let limits = lenient(&Limits { max_control_bytes: usize::MAX, ..Limits::default() });
+    Properties::new(block, Place::Will, Direction::FromClient, &limits).ok()
 }
 
 fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

@@ -26,7 +26,7 @@ fn event(kind: Kind, topic: &str) -> Event {
 }
 
 fn refused(reason: Reason, rule: Text) -> Kind {
-    Kind::Refused { reason, rule, on_deny: OnDeny::Quarantine, quarantine: Some(Quarantine::TooLarge) }
+    Kind::Refused { reason, rule, on_deny: OnDeny::Quarantine, quarantine: Some(Quarantine::TooLarge), detail: None }
 }
 
 fn counts(packets: &[(u8, usize)]) -> Counts {
@@ -56,7 +56,7 @@ fn touch(metrics: &Metrics) {
     metrics.packets(Version::V311, Direction::FromClient, &counts(&[(3, 64)]));
     metrics.event(&event(refused(Reason::NotAuthorized, Text::new("default")), "a/b"));
     let rule = Text::new("default");
-    metrics.event(&event(Kind::Observed { reason: Reason::Qos, rule, on_deny: OnDeny::Monitor }, "a/b"));
+    metrics.event(&event(Kind::Observed { reason: Reason::Qos, rule, on_deny: OnDeny::Monitor, detail: None }, "a/b"));
     metrics.event(&event(Kind::Rewritten(Rewrite::TopicNameRestored), "a/b"));
     metrics.judged(Duration::from_micros(1), 10);
     metrics.certificate_expiry(Side::Listener, "field", CertificateKind::Own, 1_900_000_000);

@@ -104,8 +104,14 @@ impl Authority {
     }
 
     /// Settles everything anew under another policy. What the connection has learnt of its messages stays.
-    pub fn renew(&mut self, policy: &Arc<Policy>, identity: &Identity, unix_millis: i64) {
-        *self = Self::new(policy, identity, unix_millis).with_memory(self.memory.take());
+    pub fn renew(
+        &mut self,
+        policy: &Arc<Policy>,
+        memory: Option<Arc<dyn Memory>>,
+        identity: &Identity,
+        unix_millis: i64,
+    ) {
+        *self = Self::new(policy, identity, unix_millis).with_memory(memory);
     }
 
     /// The policy.
@@ -123,7 +129,8 @@ impl Authority {
     /// Settles everything anew: the broker has assigned a Client Identifier, or more is known of the client. What the
     /// connection has learnt of its messages stays.
     pub fn rebind(&mut self, identity: &Identity) {
-        self.renew(&Arc::clone(&self.policy), identity, self.unix_millis);
+        let (policy, memory) = (Arc::clone(&self.policy), self.memory.take());
+        self.renew(&policy, memory, identity, self.unix_millis);
     }
 
     /// Whether time changes what it may do: then [`Authority::set_time`] goes before each batch of requests.

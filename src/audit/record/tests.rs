@@ -32,6 +32,10 @@ fn context(identity: &Identity) -> ConnectionContext<'_> {
     ConnectionContext { number: 7, identity, version: Some(Version::V50), server: Some("10.0.0.1:1883"), policy: "1" }
 }
 
+fn detail(text: &str) -> Option<Box<Detail>> {
+    Some(Box::new(Detail { field: Text::new(text), problem: "max" }))
+}
+
 fn refusal(text: &str) -> Event {
     Event {
         kind: Kind::Refused {
@@ -39,6 +43,7 @@ fn refusal(text: &str) -> Event {
             rule: Text::new(text),
             on_deny: OnDeny::Quarantine,
             quarantine: Some(Quarantine::Queued),
+            detail: detail(text),
         },
         direction: Direction::FromClient,
         packet_type: PacketType::Publish,
@@ -48,7 +53,7 @@ fn refusal(text: &str) -> Event {
 }
 
 fn end(cause: Cause, statement: Option<&'static str>, rule: Option<&str>) -> End {
-    End { statement, rule: rule.map(Text::new), ..End::new(cause, Blame::Client) }
+    End { statement, rule: rule.map(Text::new), detail: rule.and_then(detail), ..End::new(cause, Blame::Client) }
 }
 
 /// Every kind of record, with `text` wherever a peer's text goes.
@@ -62,7 +67,7 @@ fn records(text: &str) -> Vec<Record> {
         topic: None,
         ..refusal(text)
     };
-    let kind = Kind::Observed { reason: Reason::Qos, rule: Text::new(text), on_deny: OnDeny::Monitor };
+    let kind = Kind::Observed { reason: Reason::Qos, rule: Text::new(text), on_deny: OnDeny::Monitor, detail: None };
     let observed = Event { kind, ..refusal(text) };
     vec![
         started(time()),
@@ -94,7 +99,7 @@ fn a_refusal_says_who_what_and_why() {
         r#""peer":"[2001:db8::7]:50123","version":"5.0","client_id":"temp-07","username":"temp-07","#,
         r#""identity":"temp-07","method":"certificate","common_name":"temp-07","fingerprint":"abababababababababababababababababababababababababababababababab","#,
         r#""server":"10.0.0.1:1883","direction":"from_client","packet":"PUBLISH","topic":"plant/line1","#,
-        r#""reason":"not_authorized","on_deny":"quarantine","quarantine":"queued","rule":"plant/line1","policy":"2026-11-22.1"}"#,
+        r#""reason":"not_authorized","on_deny":"quarantine","quarantine":"queued","rule":"plant/line1","policy":"2026-11-22.1","field":"plant/line1","problem":"max"}"#,
         "\n"
     );
     assert_eq!(String::from_utf8_lossy(line.as_bytes()), expected);
@@ -128,7 +133,7 @@ fn text_of_a_peer_stays_inside_its_field() {
         assert!(!text.trim_end_matches('\n').chars().any(char::is_control), "{text}");
         assert!(!text.contains(['\u{2028}', '\u{202e}']), "{text}");
         let value: serde_json::Value = serde_json::from_str(record.as_str()).unwrap();
-        for key in ["client_id", "username", "identity", "common_name", "topic", "rule"] {
+        for key in ["client_id", "username", "identity", "common_name", "topic", "rule", "field"] {
             assert!(value.get(key).is_none_or(|value| value == HOSTILE), "{key}: {value}");
         }
     }
@@ -139,7 +144,7 @@ fn what_was_cut_is_named() {
     let identity = identity("temp-07");
     let line = record(&context(&identity), &refusal(&"x".repeat(300)), time());
     let value: serde_json::Value = serde_json::from_str(line.as_str()).unwrap();
-    assert_eq!(value["cut"], "topic,rule");
+    assert_eq!(value["cut"], "topic,rule,field");
 }
 
 #[test]

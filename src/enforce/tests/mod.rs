@@ -10,6 +10,7 @@ mod powers;
 mod quarantine;
 mod refusals;
 mod responses;
+mod rewrites;
 mod rules;
 mod standing;
 mod streaming;

@@ -1,5 +1,6 @@
 //! Who may stay: another policy, another name, and how long.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::Terms;
@@ -7,13 +8,13 @@ use super::world::{
     VERSIONS, World, ack, connack, connect, connect_bytes, disconnect, policy, publish, publish_with, suback,
     subscribe, terms, unsubscribe,
 };
-use crate::identity::{Attribute, Pattern};
+use crate::identity::{Attribute, Identity, Pattern};
 use crate::mqtt::connect::{Connect, Will};
 use crate::mqtt::frame::PacketType::{PubAck, PubComp, PubRec, PubRel};
 use crate::mqtt::frame::QoS;
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::{Direction, Limits, Version};
-use crate::policy::{Condition, Deny, Draft, Grant, Mode, Role};
+use crate::policy::{Condition, Deny, Draft, Grant, Message, Mode, Policy, Reason, Request, Role, Rule, Verdict};
 
 const SILENT: [Property<'static>; 1] = [Property::RequestProblemInformation(false)];
 const SECOND: Duration = Duration::from_secs(1);
@@ -86,9 +87,13 @@ fn whoever_it_does_not_is_told_and_ends() {
 }
 
 fn with_will(v: Version, topic: &str) -> World {
+    with_will_of(v, topic, b"gone")
+}
+
+fn with_will_of(v: Version, topic: &str, payload: &[u8]) -> World {
     let will = Will {
         topic,
-        payload: b"gone",
+        payload,
         qos: QoS::One,
         retain: true,
         response_topic: None,
@@ -103,7 +108,7 @@ fn with_will(v: Version, topic: &str) -> World {
 }
 
 #[test]
-fn a_will_is_judged_again_by_all_but_its_payload() {
+fn a_will_is_judged_again_as_a_whole() {
     for v in VERSIONS {
         let mut world = with_will(v, "b/will");
         world.adopt(with(without_a()), None).adopt(with(permit_all()), None);
@@ -127,17 +132,59 @@ fn a_will_is_judged_again_by_all_but_its_payload() {
     }
 }
 
-/// A rule that can't be evaluated denies: the client comes back and shows its Will anew.
 #[test]
-fn a_will_whose_payload_would_have_to_be_seen_is_not_let_stay_by_a_guess() {
-    let v = Version::V311;
-    let mut world = with_will(v, "sealed/will");
-    world.adopt(with(permit_all()), None).ended("payload", "gateway", &[]);
-    // What is in force already has seen it.
-    let mut world = with_will(v, "sealed/will");
-    let same = Terms { max_subscriptions: 1, policy: world.connection.terms().policy.clone(), ..terms() };
-    world.adopt(same, None);
-    assert_eq!(world.end, None);
+fn a_rule_that_must_see_the_payload_of_a_will_sees_it_again() {
+    for v in VERSIONS {
+        let mut world = with_will(v, "sealed/will");
+        world.adopt(with(permit_all()), None);
+        assert_eq!((world.end.clone(), world.events()), (None, Vec::new()));
+        // By another policy it is not what it must be.
+        let mut world = with_will_of(v, "late/will", b"bad");
+        world.adopt(with(permit_all()), None);
+        assert_eq!(world.end, None);
+        let late = Terms { policy: LateRule::policy(), ..terms() };
+        world.adopt(late, None).ended("payload", "gateway", &told(v, 0x99));
+        let mut world = with_will_of(v, "late/will", b"good");
+        world.adopt(Terms { policy: LateRule::policy(), ..terms() }, None);
+        assert_eq!(world.end, None);
+    }
+}
+
+/// Denies messages under `late` that say `bad`.
+#[derive(Debug)]
+struct LateRule;
+
+impl LateRule {
+    fn policy() -> Arc<Policy> {
+        let policy = Policy::new(permit_all()).expect("a policy");
+        Arc::new(policy.with_rules(vec![Box::new(Self)]))
+    }
+}
+
+impl Rule for LateRule {
+    fn id(&self) -> &str {
+        "late"
+    }
+
+    fn judge(&self, _: &Identity, request: &Request<'_>) -> Verdict {
+        let (Request::Will(message) | Request::Publish(message) | Request::Receive(message)) = request else {
+            return Verdict::Silent;
+        };
+        let is_good = !message.topic.starts_with("late/") || message.payload.is_some_and(|payload| payload != b"bad");
+        if is_good { Verdict::Silent } else { Verdict::Deny(Reason::Payload) }
+    }
+
+    fn needs_payload(&self, _: &Identity, message: &Message<'_>) -> bool {
+        message.topic.starts_with("late/")
+    }
+}
+
+#[test]
+fn what_a_will_says_is_not_in_a_debug_output() {
+    let world = with_will_of(Version::V50, "a/will", b"top secret");
+    let shown = format!("{:?}", world.connection);
+    let bytes = format!("{:?}", b"top secret".as_slice());
+    assert!(!shown.contains("secret") && !shown.contains(&bytes[1..bytes.len() - 1]), "{shown}");
 }
 
 #[test]
