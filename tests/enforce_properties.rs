@@ -79,8 +79,9 @@ impl Peer {
     }
 
     fn publish(&mut self, [_, topic, qos, len, alias, utf8]: Choice) -> Vec<u8> {
-        let topics = ["a", "deny/a", "b/c", "whole/d", "deny-whole", "claim/e", "hold/f", "watch/g"];
-        let topic = topics[usize::from(topic % 8)];
+        let topics =
+            ["a", "deny/a", "b/c", "whole/d", "deny-whole", "claim/e", "hold/f", "watch/g", "strip/h", "sign/i"];
+        let topic = topics[usize::from(topic % 10)];
         let mut payload = vec![b'x'; usize::from(len)];
         payload.push(b'0' + utf8 % 10);
         let qos = QoS::from_u8(qos % 3).unwrap();
@@ -105,12 +106,20 @@ impl Peer {
                 }
             }
         }
-        let denied = connection::is_refused(topic) || payload.ends_with(&[0xFF]);
+        let is_text = !payload.ends_with(&[0xFF]);
+        let mut goes_on = payload.clone();
+        if topic.starts_with("strip") && qos != QoS::One {
+            payload.extend([connection::SEAL; 2]);
+        } else if topic.starts_with("sign") {
+            goes_on.push(connection::SEAL);
+        }
+        let is_unsigned = topic.starts_with("strip") && qos == QoS::One;
+        let denied = connection::is_refused(topic) || is_unsigned || !is_text;
         self.held += usize::from(topic.starts_with("hold"));
         if denied {
             self.denied += 1;
         } else {
-            self.sent.push((topic.to_owned(), payload.clone()));
+            self.sent.push((topic.to_owned(), goes_on));
         }
         self.encode_publish(written, qos, packet_id, &payload, &properties)
     }

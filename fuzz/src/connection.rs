@@ -9,7 +9,7 @@ use tidegate::{
         Context, Direction, Limits, Version, connect::Connect, encode, packet::Packet, property::Property,
         reason::ReasonCode,
     },
-    policy::{Message, OnDeny, Policy, Reason, Request, Rule, Verdict},
+    policy::{Message, OnDeny, Policy, Reason, Request, Rewrite, Rewritten, Rule, Verdict},
 };
 
 /// What refuses by which first word of a topic.
@@ -52,6 +52,65 @@ impl Rule for ByTopic {
     }
 }
 
+/// What stands at the end of a payload that is signed.
+pub const SEAL: u8 = b'|';
+
+/// Takes seals off the end of what begins with `strip`, and denies it where there is none; puts one to what begins with `sign`.
+#[derive(Debug)]
+struct Notary;
+
+impl Notary {
+    fn message<'r>(request: &Request<'r>) -> Option<Message<'r>> {
+        match *request {
+            Request::Will(message) | Request::Publish(message) | Request::Receive(message) => Some(message),
+            Request::Connect(_) | Request::Subscribe(_) | Request::Respond(_) => None,
+        }
+    }
+}
+
+impl Rule for Notary {
+    fn id(&self) -> &str {
+        "notary"
+    }
+
+    fn judge(&self, _: &Identity, request: &Request<'_>) -> Verdict {
+        let Some(message) = Self::message(request) else { return Verdict::Silent };
+        match message.payload {
+            None if self.needs_payload_of(message.topic) => Verdict::Deny(Reason::Payload),
+            Some(payload) if message.topic.starts_with("strip") && !payload.ends_with(&[SEAL]) => {
+                Verdict::Deny(Reason::Unsigned)
+            }
+            Some(_) | None => Verdict::Silent,
+        }
+    }
+
+    fn needs_payload(&self, _: &Identity, message: &Message<'_>) -> bool {
+        self.needs_payload_of(message.topic)
+    }
+
+    fn rewrite(&self, _: &Identity, request: &Request<'_>) -> Option<Box<Rewrite>> {
+        let message = Self::message(request)?;
+        let mut payload = message.payload?.to_vec();
+        let what = if message.topic.starts_with("strip") {
+            while payload.pop_if(|byte| *byte == SEAL).is_some() {}
+            Rewritten::Stripped
+        } else if message.topic.starts_with("sign") {
+            payload.push(SEAL);
+            Rewritten::Signed
+        } else {
+            return None;
+        };
+        let (drop_properties, add_properties) = (Vec::new(), Vec::new());
+        Some(Box::new(Rewrite { what, payload: Some(payload), drop_properties, add_properties }))
+    }
+}
+
+impl Notary {
+    fn needs_payload_of(&self, topic: &str) -> bool {
+        topic.starts_with("strip") || topic.starts_with("sign")
+    }
+}
+
 /// Whether a topic or filter is kept from the other side.
 pub fn is_refused(topic: &str) -> bool {
     WORDS.iter().any(|(word, on_deny)| *on_deny != OnDeny::Monitor && topic.starts_with(word))
@@ -75,8 +134,9 @@ pub struct Pair {
 /// Small enough that everything which is bounded meets its bound.
 fn terms() -> Terms {
     let limits = Limits { max_packet_bytes: 2048, max_control_bytes: 1024, ..Limits::default() };
-    let rules = WORDS.map(|(word, on_deny)| Box::new(ByTopic { word, on_deny }) as Box<dyn Rule>);
-    let policy = Arc::new(Policy::permit_all("1").with_rules(rules.into()));
+    let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(Notary)];
+    rules.extend(WORDS.map(|(word, on_deny)| Box::new(ByTopic { word, on_deny }) as Box<dyn Rule>));
+    let policy = Arc::new(Policy::permit_all("1").with_rules(rules));
     let terms = Terms::new(limits, policy);
     Terms { stream_threshold_bytes: 64, max_buffered_bytes: 256, topic_alias_maximum: 4, max_subscriptions: 8, ..terms }
 }
@@ -171,6 +231,9 @@ impl Pair {
             let packet = context.packet(frame).expect("what goes out is well-formed");
             if let Packet::Publish(publish) = packet {
                 assert!(!is_refused(publish.topic), "refused and forwarded");
+                let is_sealed = publish.payload.ends_with(&[SEAL]);
+                assert!(!is_sealed || !publish.topic.starts_with("strip"), "a seal that was not taken off");
+                assert!(is_sealed || !publish.topic.starts_with("sign"), "forwarded without a seal");
                 assert!(!publish.topic.starts_with("quarantine/not_authorized/hold/hold"), "quarantined to a peer");
             }
             if let Packet::Subscribe(subscribe) = packet {
@@ -182,6 +245,7 @@ impl Pair {
             let header = context.header(bytes).expect("a header").expect("a whole one");
             let head = context.publish_head(&header, bytes).expect("a PUBLISH").expect("its head");
             assert!(!is_refused(head.topic), "refused and under way");
+            assert!(!head.topic.starts_with("strip") && !head.topic.starts_with("sign"), "under way unseen");
         }
     }
 }

@@ -184,7 +184,8 @@ fn what_a_will_says_is_not_in_a_debug_output() {
     let world = with_will_of(Version::V50, "a/will", b"top secret");
     let shown = format!("{:?}", world.connection);
     let bytes = format!("{:?}", b"top secret".as_slice());
-    assert!(!shown.contains("secret") && !shown.contains(&bytes[1..bytes.len() - 1]), "{shown}");
+    let bytes = bytes.trim_matches(['[', ']']);
+    assert!(!shown.contains("secret") && !shown.contains(bytes), "{shown}");
 }
 
 #[test]
