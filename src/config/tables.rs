@@ -211,9 +211,9 @@ settings! {
         folder: Option<Located<PathBuf>> = None, optional(Unwatched);
         /// How often that is written. A crash, unlike an orderly end, loses what is newer: messages of that time can be played once more.
         flush: Duration = seconds(1), duration(Duration::from_millis(100)..=seconds(60));
-        /// Values whose history is remembered, for limits to change and pace. When there are more, those renewed longest ago are forgotten.
+        /// Values whose history is remembered, for limits to change and pace. When there are more, those not renewed lately are forgotten, and their next value is a first one.
         max_histories: usize = 100_000, count(1..=10_000_000);
-        /// Values that interlocks ask for. When there are more, those learnt longest ago are forgotten, and what needs them is refused.
+        /// Values that interlocks ask for. When there are more, those not learnt anew lately are forgotten, and what needs them is refused.
         max_facts: usize = 10_000, count(1..=10_000_000);
         /// Used nonces of all rules together. When there are more, signed messages are refused until some have expired.
         max_nonces: usize = 1_000_000, count(1..=100_000_000);

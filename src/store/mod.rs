@@ -6,11 +6,11 @@
 //!
 //! | table | when it is full | after a restart |
 //! |---|---|---|
-//! | histories | what was renewed longest ago is forgotten, and counted: the next value there is a first one | gone: their keys are of this process |
-//! | facts | what was learnt longest ago is forgotten, and counted: an interlock on it denies | gone: what they say is too old within seconds |
+//! | histories | what was not renewed lately is forgotten, and counted: the next value there is a first one | gone: their keys are of this process |
+//! | facts | what was not learnt anew lately is forgotten, and counted: an interlock on it denies | gone: what they say is too old within seconds |
 //! | nonces | [`Used::Full`]: none is forgotten before it has expired | read back |
 //! | counters | [`Used::Full`] for a new one: none is ever forgotten | read back |
-//! | unsigned | who was heard of longest ago is no longer counted | gone: it is a day's count |
+//! | unsigned | who is new is not counted, and that is | gone: it is a day's count |
 
 mod counters;
 mod flush;

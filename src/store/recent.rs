@@ -1,26 +1,25 @@
-//! A table that forgets what was renewed longest ago when it is full.
+//! A table that forgets what was not renewed lately when it is full.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::shards::{Map, Place, Room, Seed, Shards};
 
-/// No slot.
-const NONE: u32 = u32::MAX;
+/// What is looked at, whether it still counts for anything, in one call. More than one: what comes is less than what goes.
+const LOOKED_AT_PER_CALL: usize = 2;
+/// What is passed over for being renewed, in one call at most.
+const MAX_STEPS: usize = 16;
 
-/// What is forgotten, because it counts for nothing any more, in one call at most.
-const EXPIRED_PER_CALL: usize = 2;
-
-/// A bounded table. When it is full, something new pushes out what was put longest ago in its part of the table.
+/// A bounded table. When it is full, something new pushes out what was not put lately in its part of the table.
 #[derive(Debug)]
 pub(super) struct Recent<V> {
-    shards: Shards<Ordered<V>>,
+    shards: Shards<Round<V>>,
     room: Room,
     evicted: AtomicU64,
 }
 
 impl<V: Clone> Recent<V> {
     pub(super) fn new(max: usize) -> Self {
-        Self { shards: Shards::new(Ordered::new), room: Room::new(max), evicted: AtomicU64::new(0) }
+        Self { shards: Shards::new(Round::new), room: Room::new(max), evicted: AtomicU64::new(0) }
     }
 
     pub(super) fn get(&self, place: Place) -> Option<V> {
@@ -38,10 +37,7 @@ impl<V: Clone> Recent<V> {
                 }
                 return;
             }
-            let mut expired = 0;
-            while expired < EXPIRED_PER_CALL && shard.oldest().is_some_and(&is_over) && shard.pop_oldest().is_some() {
-                expired += 1;
-            }
+            let expired = (0..LOOKED_AT_PER_CALL).filter(|_| shard.forget_if(&is_over)).count();
             self.room.give_back(expired);
             // What is pushed out leaves its room to what comes.
             if self.room.take() || self.evict(&mut shard) {
@@ -51,7 +47,7 @@ impl<V: Clone> Recent<V> {
         }
         // Full, and this part of it is empty.
         let makes_room = |part| self.shards.lock(part).is_some_and(|mut shard| self.evict(&mut shard));
-        if !Shards::<Ordered<V>>::from(part).any(makes_room) {
+        if !Shards::<Round<V>>::from(part).any(makes_room) {
             return;
         }
         let Some(mut shard) = self.shards.lock(part) else { return };
@@ -66,8 +62,8 @@ impl<V: Clone> Recent<V> {
         }
     }
 
-    fn evict(&self, shard: &mut Ordered<V>) -> bool {
-        let is_evicted = shard.pop_oldest().is_some();
+    fn evict(&self, shard: &mut Round<V>) -> bool {
+        let is_evicted = shard.forget_one();
         if is_evicted {
             self.evicted.fetch_add(1, Ordering::Relaxed);
         }
@@ -83,113 +79,83 @@ impl<V: Clone> Recent<V> {
     }
 }
 
-/// A map whose entries stand in the order in which they were put: a list through slots that lie side by side.
+/// A map that goes round its entries when it looks for one to forget: one that was renewed since it came by last is left
+/// for the next round. That is nearly what was renewed longest ago, and renewing touches nothing but the entry.
 #[derive(Debug)]
-pub(super) struct Ordered<V> {
-    at: Map<u32>,
-    slots: Vec<Slot<V>>,
-    newest: u32,
-    oldest: u32,
+pub(super) struct Round<V> {
+    entries: Map<Entry<V>>,
+    /// Every key once.
+    round: Vec<Place>,
+    /// Whose turn it is.
+    hand: usize,
 }
 
 #[derive(Debug)]
-struct Slot<V> {
-    place: Place,
-    newer: u32,
-    older: u32,
+struct Entry<V> {
     value: V,
+    is_renewed: bool,
 }
 
-impl<V> Ordered<V> {
-    pub(super) fn new(seed: Seed) -> Self {
-        Self { at: Map::with_hasher(seed), slots: Vec::new(), newest: NONE, oldest: NONE }
+impl<V> Round<V> {
+    fn new(seed: Seed) -> Self {
+        Self { entries: Map::with_hasher(seed), round: Vec::new(), hand: 0 }
     }
 
-    pub(super) fn get(&self, place: Place) -> Option<&V> {
-        self.slot(*self.at.get(&place)?).map(|slot| &slot.value)
+    fn get(&self, place: Place) -> Option<&V> {
+        self.entries.get(&place).map(|entry| &entry.value)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    pub(super) fn oldest(&self) -> Option<&V> {
-        self.slot(self.oldest).map(|slot| &slot.value)
-    }
-
-    /// Makes an entry the newest, where there is one.
-    pub(super) fn renew(&mut self, place: Place) -> Option<&mut V> {
-        let at = *self.at.get(&place)?;
-        if at != self.newest {
-            self.unlink(at);
-            self.link_newest(at);
-        }
-        self.slot_mut(at).map(|slot| &mut slot.value)
+    /// An entry, which is put anew.
+    fn renew(&mut self, place: Place) -> Option<&mut V> {
+        let entry = self.entries.get_mut(&place)?;
+        entry.is_renewed = true;
+        Some(&mut entry.value)
     }
 
     /// Adds an entry for a key that has none.
-    pub(super) fn push(&mut self, place: Place, value: V) {
-        let Ok(at) = u32::try_from(self.slots.len()) else { return };
-        self.slots.push(Slot { place, newer: NONE, older: NONE, value });
-        self.at.insert(place, at);
-        self.link_newest(at);
+    fn push(&mut self, place: Place, value: V) {
+        self.entries.insert(place, Entry { value, is_renewed: false });
+        self.round.push(place);
     }
 
-    pub(super) fn pop_oldest(&mut self) -> Option<V> {
-        let at = self.oldest;
-        self.slot(at)?;
-        self.unlink(at);
-        let slot = self.slots.swap_remove(usize::try_from(at).ok()?);
-        self.at.remove(&slot.place);
-        self.moved(at);
-        Some(slot.value)
+    /// Whose turn it is, renewed or not.
+    fn next(&mut self) -> Option<&mut Entry<V>> {
+        if self.hand >= self.round.len() {
+            self.hand = 0;
+        }
+        self.entries.get_mut(self.round.get(self.hand)?)
     }
 
-    /// What lay last lies at `to` now.
-    fn moved(&mut self, to: u32) {
-        let Some(&Slot { place, newer, older, .. }) = self.slot(to) else { return };
-        if let Some(at) = self.at.get_mut(&place) {
-            *at = to;
+    /// Takes away whose turn it is, if that is so; then it is the next one's turn.
+    fn forget_if(&mut self, is_over: impl FnOnce(&V) -> bool) -> bool {
+        let is_over = self.next().is_some_and(|entry| is_over(&entry.value));
+        if is_over {
+            self.remove_next();
         }
-        match self.slot_mut(newer) {
-            Some(slot) => slot.older = to,
-            None => self.newest = to,
-        }
-        match self.slot_mut(older) {
-            Some(slot) => slot.newer = to,
-            None => self.oldest = to,
-        }
+        self.hand += 1;
+        is_over
     }
 
-    fn unlink(&mut self, at: u32) {
-        let Some(&Slot { newer, older, .. }) = self.slot(at) else { return };
-        match self.slot_mut(newer) {
-            Some(slot) => slot.older = older,
-            None => self.newest = older,
+    /// Takes away one that was not renewed lately, and says whether there was any.
+    fn forget_one(&mut self) -> bool {
+        for _ in 0..MAX_STEPS {
+            match self.next() {
+                None => return false,
+                Some(entry) if entry.is_renewed => entry.is_renewed = false,
+                Some(_) => break,
+            }
+            self.hand += 1;
         }
-        match self.slot_mut(older) {
-            Some(slot) => slot.newer = newer,
-            None => self.oldest = newer,
-        }
+        let has_one = self.next().is_some();
+        self.remove_next();
+        // What came last lies there now.
+        self.hand += 1;
+        has_one
     }
 
-    fn link_newest(&mut self, at: u32) {
-        let before = std::mem::replace(&mut self.newest, at);
-        if let Some(slot) = self.slot_mut(at) {
-            slot.newer = NONE;
-            slot.older = before;
+    fn remove_next(&mut self) {
+        if self.hand < self.round.len() {
+            self.entries.remove(&self.round.swap_remove(self.hand));
         }
-        match self.slot_mut(before) {
-            Some(slot) => slot.newer = at,
-            None => self.oldest = at,
-        }
-    }
-
-    fn slot(&self, at: u32) -> Option<&Slot<V>> {
-        self.slots.get(usize::try_from(at).ok()?)
-    }
-
-    fn slot_mut(&mut self, at: u32) -> Option<&mut Slot<V>> {
-        self.slots.get_mut(usize::try_from(at).ok()?)
     }
 }

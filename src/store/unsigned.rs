@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::recent::Ordered;
-use super::shards::{Place, Seed};
+use super::shards::{Map, Place, Seed};
 
 /// Rules at most; of more nothing is known.
 pub(super) const MAX_RULES: usize = 1_000;
-/// Identities of one rule at most; with more, those heard of longest ago are left out.
+/// Identities of one rule at most; with more, those heard of last are left out until others have signed for a day.
 pub(super) const MAX_IDENTITIES: usize = 10_000;
 /// How long one counts that is not heard of again: a day, in milliseconds.
 pub(super) const WINDOW_MILLIS: i64 = 24 * 3_600_000;
@@ -18,7 +17,7 @@ pub(super) const WINDOW_MILLIS: i64 = 24 * 3_600_000;
 #[derive(Debug)]
 pub(super) struct Unsigned {
     seed: Seed,
-    rules: RwLock<HashMap<Box<str>, Mutex<Ordered<i64>>>>,
+    rules: RwLock<HashMap<Box<str>, Mutex<Map<i64>>>>,
     left_out: AtomicU64,
 }
 
@@ -43,28 +42,27 @@ impl Unsigned {
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let known = rules.entry(rule.into()).or_insert_with(|| Mutex::new(Ordered::new(self.seed)));
+        let known = rules.entry(rule.into()).or_insert_with(|| Mutex::new(Map::with_hasher(self.seed)));
         self.note_in(&mut lock(known), who, now_millis);
     }
 
-    fn note_in(&self, known: &mut Ordered<i64>, who: Place, now_millis: i64) {
-        if let Some(last) = known.renew(who) {
+    fn note_in(&self, known: &mut Map<i64>, who: Place, now_millis: i64) {
+        if let Some(last) = known.get_mut(&who) {
             *last = now_millis;
-            return;
-        }
-        if known.len() >= MAX_IDENTITIES && known.pop_oldest().is_some_and(|last| is_recent(last, now_millis)) {
+        } else if known.len() < MAX_IDENTITIES {
+            known.insert(who, now_millis);
+        } else {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
-        known.push(who, now_millis);
     }
 
     /// How many there are, rule by rule. A rule of which nobody was heard stands at zero once, and is then left out.
     pub(super) fn count(&self, now_millis: i64) -> Vec<(Box<str>, usize)> {
         let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
-        rules.retain(|_, known| lock(known).len() > 0);
+        rules.retain(|_, known| !lock(known).is_empty());
         let counts = rules.iter().map(|(rule, known)| {
             let mut known = lock(known);
-            while known.oldest().is_some_and(|last| !is_recent(*last, now_millis)) && known.pop_oldest().is_some() {}
+            known.retain(|_, last| now_millis.saturating_sub(*last) < WINDOW_MILLIS);
             (rule.clone(), known.len())
         });
         counts.collect()
@@ -73,8 +71,4 @@ impl Unsigned {
     pub(super) fn left_out(&self) -> u64 {
         self.left_out.load(Ordering::Relaxed)
     }
-}
-
-fn is_recent(last: i64, now_millis: i64) -> bool {
-    now_millis.saturating_sub(last) < WINDOW_MILLIS
 }

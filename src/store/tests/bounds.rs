@@ -6,7 +6,7 @@ use super::super::unsigned::{MAX_IDENTITIES, MAX_RULES, WINDOW_MILLIS};
 use super::*;
 
 #[test]
-fn histories_forget_what_was_renewed_longest_ago() {
+fn histories_forget_what_was_not_renewed_lately() {
     let store = Store::new(&BOUNDS);
     for number in 0..50 {
         store.remember(key(number), history(1.0, 1_000), 1_000_000);
