@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::super::Terms;
 use super::world::{VERSIONS, World, ack, ack_with, disconnect, publish, publish_with, suback, subscribe, terms};
@@ -11,7 +12,7 @@ use crate::mqtt::frame::QoS;
 use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Direction, Limits, Version};
-use crate::policy::{Message, Policy, Request, Rule, Verdict};
+use crate::policy::{Message, OnDeny, Policy, Reason, Request, Rule, Verdict};
 
 fn small() -> Terms {
     let limits = Limits { max_packet_bytes: 1000, ..Limits::default() };
@@ -137,6 +138,69 @@ fn the_head_of_what_is_kept_whole_is_read_once() {
             assert_eq!(asked.load(Ordering::Relaxed), 2 * turn, "once before the rest came, and once it was there");
         }
         world.broker_passes(&large).client_passes(&large[..]);
+    }
+}
+
+/// Must see every payload, and is not enforced.
+#[derive(Debug)]
+struct Onlooker;
+
+impl Rule for Onlooker {
+    fn id(&self) -> &str {
+        "onlooker"
+    }
+    fn judge(&self, _: &Identity, request: &Request<'_>) -> Verdict {
+        let (Request::Publish(message) | Request::Receive(message)) = request else { return Verdict::Silent };
+        if message.payload.is_none_or(|payload| payload.contains(&b'!')) {
+            return Verdict::Deny(Reason::Payload);
+        }
+        Verdict::Silent
+    }
+    fn on_deny(&self) -> OnDeny {
+        OnDeny::Monitor
+    }
+    fn needs_payload(&self, _: &Identity, _: &Message<'_>) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_a_rule_only_watches_goes_on_even_where_it_is_too_large_to_be_kept() {
+    for v in VERSIONS {
+        let policy = Arc::new(Policy::permit_all("7").with_rules(vec![Box::new(Onlooker)]));
+        let mut world = World::connected_with(v, Terms { policy, ..small() }, &[], &[]);
+        for from in [Direction::FromClient, Direction::FromBroker] {
+            // Small enough to be looked at, and too large.
+            for (len, begins) in [(300, usize::MAX), (500, 60)] {
+                let large = publish(v, "a", QoS::Zero, 0, &vec![b'!'; len]);
+                let mut got = Vec::new();
+                for (at, byte) in large.iter().enumerate() {
+                    world.sends(from, &[*byte]);
+                    got.extend(if from == Direction::FromClient { world.broker_got() } else { world.client_got() });
+                    assert!(at < begins || !got.is_empty());
+                }
+                assert_eq!(got, large);
+                assert_eq!(world.events(), ["payload a onlooker"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_whole_must_come_in_time() {
+    for from in [Direction::FromClient, Direction::FromBroker] {
+        let v = Version::V311;
+        let terms = Terms { packet_deadline: Duration::from_secs(10), ..small() };
+        let mut world = World::connected_with(v, terms, &[], &[]);
+        let large = publish(v, "whole/a", QoS::Zero, 0, &[b'x'; 300]);
+        for byte in &large[..10] {
+            world.sends(from, &[*byte]).later(Duration::from_millis(999)).tick();
+            assert_eq!(world.end, None);
+        }
+        // What arrives pushes nothing back.
+        world.sends(from, &large[10..200]).later(Duration::from_millis(11)).tick();
+        let blame = if from == Direction::FromClient { "client" } else { "broker" };
+        world.ended("packet_deadline", blame, &[]);
     }
 }
 
