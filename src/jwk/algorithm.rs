@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{
 macro_rules! algorithms {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $check:expr;)+) => {
         /// A signature algorithm (RFC 7518, RFC 8037). `none` is not among them.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Algorithm { $($(#[$doc])* $variant,)+ }
 
         impl Algorithm {
@@ -18,6 +18,7 @@ macro_rules! algorithms {
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// The name in `alg`.
+            #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }

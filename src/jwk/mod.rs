@@ -4,15 +4,30 @@
 //! nothing: the record of the key says which algorithms it is for. Read [`Keys`] first; [`SigningKeys`] sign.
 
 mod algorithm;
+mod flaw;
 pub(crate) mod json;
 mod keys;
+mod material;
+mod record;
 mod signing;
+#[cfg(test)]
+mod tests;
 
 use aws_lc_rs::digest;
 
 pub use algorithm::Algorithm;
-pub use keys::{Key, KeyFlaw, KeyProblem, Keys, MAX_KEYS, MAX_KEYS_BYTES, Unused, UnusedKey};
+pub use flaw::{KeyFlaw, KeyProblem, Unused, UnusedKey};
+pub use keys::{Key, Keys};
 pub use signing::{SigningKey, SigningKeys};
+
+/// The largest text of a key set.
+pub const MAX_KEYS_BYTES: usize = 1 << 20;
+/// The most keys of one set.
+pub const MAX_KEYS: usize = 256;
+/// The most identities of one key.
+pub const MAX_IDENTITIES: usize = 64;
+/// The longest identity of a key, in bytes.
+pub const MAX_IDENTITY_BYTES: usize = 1024;
 
 /// What tells two secrets apart without showing them: the first eight bytes of a SHA-256.
 pub(crate) fn mark(parts: &[&[u8]]) -> u64 {

@@ -1,7 +1,9 @@
+use data_encoding::BASE64URL_NOPAD;
+
 use super::*;
 
 /// By another implementation: `tests/vectors/tokens/README.md`.
-const KEYS: &str = include_str!("../../../tests/vectors/tokens/keys.json");
+const KEYS: &str = include_str!("../../tests/vectors/tokens/keys.json");
 const RSA_1024: &str = r#""kty":"RSA","n":"oOvWvv1hfNrDETStejtfrEPIyXNrSbsAEUec1puJPmF2C2SB6oATdWJhQUuiO5PoG1zsns0rpFWdi9iWPMCV88i8FQRVEW-ZnnM9VrvrPqtv9Km6Ftr6qWNsUHI7olzn3ws0PZjg1rpElefQsnz2JNoEljT5Phw1RZ5NELcka3c","e":"AQAB""#;
 const P521: &str = r#""kty":"EC","crv":"P-521","x":"AIuIPp9tso7wkpXL1ub_6arCA29jZ0VsdTUnFb-v-znT1-8gOHyoR0stDWvt0H1k2z6jhf7jCsiuMruEVE8JmPmy","y":"AbM4FXYTVuWfrrQrmxD5ypql5OnYBSoAGSLDFFSyurpPK6F17vc8nTwgAQXU-gtWRQtiLCitS4JufzKA8h5s8_8Y""#;
 const P256: &str = r#""kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0""#;
@@ -153,7 +155,7 @@ fn every_problem_is_listed_and_a_kid_is_had_once() {
 
 #[test]
 fn a_mark_tells_the_key_whatever_it_is_called() {
-    let mark = |key: &str| parse(&[key]).unwrap().keys[0].mark;
+    let mark = |key: &str| parse(&[key]).unwrap().keys()[0].mark();
     assert_eq!(mark(P256), mark(&format!("{P256},\"kid\":\"b\",\"alg\":\"ES256\"")));
     let mut marks = vec![mark(P256), mark(&oct(32)), mark(&oct(33)), mark(&rsa(&modulus(2048), &[3]))];
     marks.push(mark(&rsa(&modulus(2048), &[5])));
