@@ -1,4 +1,10 @@
-//! Where a signature is carried.
+//! Where a signature is carried: one file for each carrier, with how it is read, taken off and made.
+
+pub(super) mod cose;
+pub(super) mod json_field;
+pub(super) mod jws;
+pub(super) mod property;
+pub(super) mod trailer;
 
 use crate::payload::Field;
 
