@@ -18,7 +18,7 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 32..=1024;
 /// What checks signatures of one algorithm.
 #[derive(Clone)]
 pub(super) enum Prepared {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
@@ -85,7 +85,7 @@ impl Material {
         let public = |key: Result<ParsedPublicKey, _>| key.map(Prepared::Public).map(Some);
         match (self, algorithm.check()) {
             (Self::Secret(secret), Check::Hmac(hmac)) if secret.len() >= hmac.digest_algorithm().output_len => {
-                Ok(Some(Prepared::Hmac(hmac::Key::new(hmac, secret))))
+                Ok(Some(Prepared::Hmac(hmac::Key::new(hmac, secret).into())))
             }
             (Self::Rsa(key), Check::Rsa(parameters)) => public(key.to_parsed_public_key(parameters)),
             (Self::Point(own, point), Check::Plain(check)) if *own == algorithm => {
