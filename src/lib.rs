@@ -7,7 +7,7 @@
 //! 2. [`credentials`]: what a client shows to prove who it is; [`signature`]: signed messages
 //! 3. [`policy`]: Request in, Decision out
 //! 4. [`enforce`]: one Network Connection as a state machine; [`import`]: Mosquitto's access control to a policy
-//! 5. [`config`]: settings and policy files to checked values
+//! 5. [`config`]: settings and policy files to checked values; [`envelope`]: quarantined messages as JSON
 //! 6. [`tls`], [`audit`], [`metrics`]: settings to rustls, Events to records and to Prometheus; [`store`]: what
 //!    outlives a connection
 //! 7. [`gateway`]: the only sockets, tasks and clock
@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod enforce;
+pub mod envelope;
 pub mod gateway;
 pub mod identity;
 pub mod import;

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use time::OffsetDateTime;
 
 use crate::enforce::event::Text;
+use crate::mqtt::text::is_hidden;
 
 /// Longest text that a field keeps; what is longer is cut and the field is named in `cut`.
 pub(super) const MAX_TEXT_BYTES: usize = 4096;
@@ -107,28 +108,6 @@ impl Line {
         }
         self.text.push('"');
     }
-}
-
-/// Whether a terminal or an editor would act on the character, or not show it, rather than print it: controls, line and
-/// paragraph separators, marks of writing direction, other format characters, and what is no character.
-fn is_hidden(character: char) -> bool {
-    matches!(character,
-        '\0'..='\u{1f}'
-        | '\u{7f}'..='\u{9f}'
-        | '\u{ad}'
-        | '\u{600}'..='\u{605}'
-        | '\u{61c}'
-        | '\u{6dd}'
-        | '\u{70f}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{fdd0}'..='\u{fdef}'
-        | '\u{feff}'
-        | '\u{fff0}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}')
-        || u32::from(character) & 0xfffe == 0xfffe
 }
 
 /// UTC with milliseconds, as `2026-11-23T09:30:00.123Z`.

@@ -198,6 +198,8 @@ pub struct Broker {
     pub credentials: BrokerCredentials,
     /// PROXY protocol in front of what goes there; none sends none.
     pub proxy_protocol: Option<BrokerProxyProtocol>,
+    /// The gateway's own connection there.
+    pub quarantine: BrokerQuarantine,
 }
 
 /// TLS towards a broker.

@@ -159,6 +159,8 @@ settings! {
         credentials: Option<Located<CredentialsTable>> = None, optional(table());
         /// PROXY protocol (of HAProxy) in front of what goes there, which tells the broker where clients dial from.
         proxy_protocol: Option<Located<BrokerProxyProtocolTable>> = None, optional(table());
+        /// The gateway's own connection there, which publishes messages that rules quarantine.
+        quarantine: Option<Located<QuarantineTable>> = None, optional(table());
         /// The sockets to its servers.
         tcp: BrokerTcp = BrokerTcp::default(), table();
     }

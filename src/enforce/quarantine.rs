@@ -13,7 +13,7 @@ use super::relay::Call;
 use crate::mqtt::frame::QoS;
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::{Direction, encode, topic};
-use crate::policy::{Denial, Reason};
+use crate::policy::{Denial, Detail, Reason};
 
 /// A message that was refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Quarantined {
     pub reason: Reason,
     /// Id of the rule or limit that decided.
     pub rule: Box<str>,
+    /// What of its payload is wrong.
+    pub detail: Option<Box<Detail>>,
     /// Version of the policy in force.
     pub policy_version: Arc<str>,
     /// Its own Topic Name.
@@ -61,6 +63,7 @@ impl Connection {
             direction: call.from,
             reason: denial.reason,
             rule: rule.into(),
+            detail: denial.detail.clone(),
             policy_version: Arc::clone(policy.version()),
             topic: topic.into(),
             qos: head.qos,

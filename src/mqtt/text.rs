@@ -59,6 +59,29 @@ const fn unusual_bytes(word: u64) -> u64 {
     word | !from_space | from_delete | !not_wildcard
 }
 
+/// Whether a terminal or an editor would act on the character, or not show it, rather than print it: controls, line and
+/// paragraph separators, marks of writing direction, other format characters, and what is no character.
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
+    matches!(character,
+        '\0'..='\u{1f}'
+        | '\u{7f}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{600}'..='\u{605}'
+        | '\u{61c}'
+        | '\u{6dd}'
+        | '\u{70f}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{fdd0}'..='\u{fdef}'
+        | '\u{feff}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
+        || u32::from(character) & 0xfffe == 0xfffe
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

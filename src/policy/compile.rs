@@ -24,6 +24,8 @@ pub(super) struct Index {
     pub(super) is_open: bool,
     pub(super) on_deny: OnDeny,
     pub(super) quarantine_topic: String,
+    /// Whether any rule quarantines.
+    pub(super) quarantines: bool,
     pub(super) roles: Roles,
     /// Those whose limits are not enforced first, then the strictest: the first that speaks is the one that is named.
     pub(super) grants: Vec<Ruling<Grant>>,
@@ -68,6 +70,7 @@ impl Index {
             is_open: draft.permit_all && draft.denies.is_empty(),
             on_deny: draft.on_deny,
             quarantine_topic: draft.quarantine_topic.clone(),
+            quarantines: draft.quarantines(),
             roles: Roles::new(Vec::new()),
             grants: Vec::new(),
             denies: Vec::new(),

@@ -52,6 +52,17 @@ impl Draft {
             signatures: Vec::new(),
         }
     }
+
+    /// Whether anything of it quarantines messages.
+    #[must_use]
+    pub fn quarantines(&self) -> bool {
+        let of_grants = self.grants.iter().map(|grant| grant.on_deny);
+        let of_denies = self.denies.iter().map(|deny| deny.on_deny);
+        let of_payloads = self.payloads.iter().map(|payload| payload.rule.on_deny);
+        let of_signatures = self.signatures.iter().map(|signature| signature.rule.on_deny);
+        let rules = of_grants.chain(of_denies).chain(of_payloads).chain(of_signatures);
+        std::iter::once(self.on_deny).chain(rules).any(|on_deny| on_deny == OnDeny::Quarantine)
+    }
 }
 
 /// Whether what is not permitted is refused.

@@ -102,6 +102,12 @@ impl Policy {
         self.index.permits_all
     }
 
+    /// Whether any rule quarantines messages.
+    #[must_use]
+    pub fn quarantines(&self) -> bool {
+        self.index.quarantines
+    }
+
     /// Where quarantined messages go.
     #[must_use]
     pub fn quarantine_topic(&self) -> &str {

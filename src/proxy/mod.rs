@@ -13,7 +13,7 @@ mod write;
 use std::net::SocketAddr;
 
 pub use read::{MAX_HEADER_BYTES, ProxyError, begins, read};
-pub use write::{MAX_WRITTEN_BYTES, TlsFacts, TooLong, write, write_v1};
+pub use write::{MAX_WRITTEN_BYTES, TlsFacts, TooLong, write, write_local, write_v1, write_v1_unknown};
 
 /// The two ends of the connection that a header speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

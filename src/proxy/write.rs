@@ -7,6 +7,8 @@ use super::{Addresses, FIXED_BYTES, SIGNATURE_V2};
 /// The most bytes behind the fixed part of a header, addresses included: Mosquitto 2.1 takes no more.
 pub const MAX_WRITTEN_BYTES: usize = 500;
 
+/// Version 2, LOCAL.
+const LOCAL: u8 = 0x20;
 /// Version 2, PROXY.
 const PROXY: u8 = 0x21;
 /// TCP over IPv4 and IPv6.
@@ -71,6 +73,17 @@ pub fn write(addresses: &Addresses, tls: Option<&TlsFacts<'_>>, out: &mut Vec<u8
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(&body);
     Ok(())
+}
+
+/// Appends a header of version 2 that says no more than that whoever dials speaks for itself.
+pub fn write_local(out: &mut Vec<u8>) {
+    out.extend_from_slice(SIGNATURE_V2);
+    out.extend_from_slice(&[LOCAL, 0, 0, 0]);
+}
+
+/// The same in version 1, which has no word for it but that it is unknown for whom is dialled.
+pub fn write_v1_unknown(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"PROXY UNKNOWN\r\n");
 }
 
 /// Appends a header of version 1, which tells the addresses alone. It must go out in one write.

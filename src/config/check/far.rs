@@ -8,10 +8,12 @@ use crate::config::files;
 use crate::config::problem;
 use crate::config::read::{Located, Reading};
 use crate::config::settings::{
-    Broker, BrokerCredentials, BrokerProxyProtocol, FixedCredentials, IdentitySettings, IdentitySource, ProxyVersion,
+    Broker, BrokerCredentials, BrokerProxyProtocol, BrokerQuarantine, FixedCredentials, IdentitySettings, IdentitySource, ProxyVersion,
     Sas, SasKeys, Server,
 };
-use crate::config::tables::{BrokerProxyProtocolTable, BrokerTable, CredentialsMode, CredentialsTable, SasTable};
+use crate::config::tables::{BrokerProxyProtocolTable, BrokerTable, CredentialsMode, CredentialsTable, QuarantineTable, SasTable};
+use crate::mqtt::Version;
+use crate::mqtt::frame::QoS;
 
 pub(super) fn broker(table: &Located<BrokerTable>, reading: &mut Reading) -> Option<Broker> {
     let table = &table.value;
@@ -31,6 +33,10 @@ pub(super) fn broker(table: &Located<BrokerTable>, reading: &mut Reading) -> Opt
         Some(table) => credentials(table, reading),
         None => Some(BrokerCredentials::Pass),
     };
+    let quarantine = match &table.quarantine {
+        Some(table) => quarantine(&table.value, credentials.as_ref(), reading),
+        None => quarantine(&QuarantineTable::default(), credentials.as_ref(), reading),
+    };
     Some(Broker {
         name: table.name.as_ref()?.value.as_str().into(),
         servers: values(&table.servers),
@@ -38,7 +44,51 @@ pub(super) fn broker(table: &Located<BrokerTable>, reading: &mut Reading) -> Opt
         keepalive: table.tcp.keepalive,
         credentials: credentials?,
         proxy_protocol: table.proxy_protocol.as_ref().map(|table| proxy_protocol(&table.value, reading)),
+        quarantine,
     })
+}
+
+/// What belongs to a client is never shown for the gateway: only `fixed` credentials are whosever they are.
+fn quarantine(
+    table: &QuarantineTable,
+    of_clients: Option<&BrokerCredentials>,
+    reading: &mut Reading,
+) -> BrokerQuarantine {
+    let version = table.version.as_ref().map_or(Version::V311, |version| version.value);
+    if let Some(located) = table.version.as_ref().filter(|version| version.value == Version::V31) {
+        let problem = reading
+            .at(problem::Kind::Invalid, &located.span, "the gateway itself does not speak MQTT 3.1")
+            .help("expected `3.1.1` or `5.0`");
+        reading.report(problem);
+    }
+    if let (None, Some(file), Version::V311) = (&table.username, &table.password_file, version) {
+        let problem = reading
+            .at(problem::Kind::Contradiction, &file.span, "a password without a user name")
+            .label("before 5.0 MQTT can't carry it")
+            .help("give it a `username`, or set `version = \"5.0\"`");
+        reading.report(problem);
+    }
+    let own = FixedCredentials {
+        username: table.username.as_ref().map(|username| username.value.as_str().into()),
+        password: table.password_file.as_ref().and_then(|file| files::secret(file, reading)),
+    };
+    let credentials = if let Some(BrokerCredentials::Fixed(fixed)) = of_clients
+        && table.username.is_none()
+        && table.password_file.is_none()
+    {
+        fixed.clone()
+    } else {
+        own
+    };
+    BrokerQuarantine {
+        client_id: table.client_id.as_ref().map(|id| id.value.as_str().into()),
+        credentials,
+        version,
+        qos: if table.qos == 0 { QoS::Zero } else { QoS::One },
+        max_queued: table.max_queued,
+        max_queued_bytes: table.max_queued_bytes,
+        keep_alive: table.keep_alive,
+    }
 }
 
 pub(super) fn is_local(host: &str) -> bool {

@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 use super::KeyPair;
 use crate::config::kinds::Words;
 use crate::identity::Template;
+use crate::mqtt::Version;
+use crate::mqtt::frame::QoS;
 
 /// What nobody but its owner may see. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -140,4 +142,23 @@ pub enum ProxyVersion {
 
 impl Words for ProxyVersion {
     const WORDS: &'static [(&'static str, Self)] = &[("v1", Self::V1), ("v2", Self::V2)];
+}
+
+/// The gateway's own connection to a broker, which publishes quarantined messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerQuarantine {
+    /// Its Client Identifier; none makes one of the broker's name that no other process has.
+    pub client_id: Option<Box<str>>,
+    /// What it shows the broker.
+    pub credentials: FixedCredentials,
+    /// The version that it speaks: 3.1.1 or 5.0.
+    pub version: Version,
+    /// How surely envelopes are delivered: 0 or 1.
+    pub qos: QoS,
+    /// Messages that may wait.
+    pub max_queued: usize,
+    /// Their bytes.
+    pub max_queued_bytes: usize,
+    /// The longest silence.
+    pub keep_alive: Duration,
 }

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::kinds::{
-    File, Flag, Unwatched, Words, duration, label, optional, required, seconds, table, template, word,
+    File, Flag, Unwatched, Words, count, duration, label, optional, plain_text, required, seconds, size, table,
+    template, word,
 };
 use crate::config::read::{Located, settings};
 use crate::config::settings::{Missing, ProxyVersion};
 use crate::identity::Template;
+use crate::mqtt::Version;
 
 settings! {
     /// User name and password of the CONNECT that goes to a broker.
@@ -81,5 +83,27 @@ settings! {
         version: ProxyVersion = ProxyVersion::V2, word();
         /// Tell of the client's TLS and the Common Name of its certificate too, in version 2.
         tls: bool = true, Flag;
+    }
+}
+
+settings! {
+    /// The gateway's own connection to a broker, which publishes messages that rules quarantine. It is opened where the policy has such a rule.
+    pub(in crate::config) struct QuarantineTable {
+        /// Its Client Identifier, which no other client of the broker may have; when not given `tidegate-quarantine-`, the broker's name, and eight digits that differ for each process.
+        client_id: Option<Located<String>> = None, optional(label());
+        /// Its user name. When neither this nor `password_file` is given: that of `credentials` where its `mode` is `fixed`, else none.
+        username: Option<Located<String>> = None, optional(plain_text());
+        /// File that holds its password; a line break at its end does not count.
+        password_file: Option<Located<PathBuf>> = None, optional(File);
+        /// The version that it speaks, `3.1.1` or `5.0`. In 5.0 a broker says when it refuses a message, which is then counted as dropped; before, it can't.
+        version: Option<Located<Version>> = Some(Located { value: Version::V311, span: 0..0 }), optional(word());
+        /// QoS of what it publishes: at 1 a message counts as published once the broker has acknowledged it, and is sent again until then.
+        qos: u16 = 1, count(0..=1);
+        /// Messages that may wait for the broker. One more is rejected without being quarantined, and the record says so.
+        max_queued: usize = 1000, count(1..=1_000_000);
+        /// Bytes that they may hold together.
+        max_queued_bytes: usize = 16 << 20, size(1024..=1 << 32);
+        /// The longest silence before the broker is asked whether it is there.
+        keep_alive: Duration = seconds(30), duration(seconds(5)..=seconds(3600));
     }
 }

@@ -47,6 +47,7 @@ fn it_is_kept_as_it_came_for_a_topic_that_says_why_and_by_which_rule() {
                 direction: Direction::FromClient,
                 reason: Reason::Payload,
                 rule: "by-topic".into(),
+                detail: None,
                 policy_version: "7".into(),
                 topic: "hold-payload/a".into(),
                 qos,
