@@ -11,8 +11,8 @@ mod sink;
 pub use line::Record;
 use record::STALE_LIST;
 pub use record::{
-    ConnectionContext, Traffic, ended, handshake_failed, not_accepted, record, rejudged, reload_refused, reloaded,
-    started, stopped,
+    ConnectionContext, Traffic, ended, handshake_failed, not_accepted, quarantine_lost, record, rejudged,
+    reload_refused, reloaded, started, stopped,
 };
 pub use reference::reference;
 pub use sink::{Full, OpenError, Sink, Totals, Writer, open};

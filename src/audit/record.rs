@@ -9,6 +9,7 @@ use super::line::{Line, Record};
 use crate::enforce::end::End;
 use crate::enforce::event::{Detail, Event, Kind, Quarantine};
 use crate::enforce::output::Counts;
+use crate::envelope::Envelope;
 use crate::identity::{Identity, Method};
 use crate::mqtt::{Direction, Version};
 
@@ -127,6 +128,22 @@ pub fn handshake_failed(
     line.text("listener", listener);
     line.display("peer", peer);
     line.text("reason", reason);
+    line.finish()
+}
+
+/// A message that was quarantined will never be at the quarantine topic.
+pub fn quarantine_lost(broker: &str, envelope: &Envelope, reason: &'static str, time: SystemTime) -> Record {
+    let mut line = Line::new(time, "quarantine_lost");
+    line.number("connection", envelope.connection);
+    line.text("listener", &*envelope.listener);
+    line.text("client_id", Some(&*envelope.client_id).filter(|id| !id.is_empty()));
+    line.text("identity", envelope.identity.as_deref());
+    line.text("broker", broker);
+    line.text("direction", direction(envelope.direction));
+    line.text("topic", &*envelope.topic);
+    line.text("reason", reason);
+    line.text("rule", &*envelope.rule);
+    line.text("policy", &*envelope.policy);
     line.finish()
 }
 

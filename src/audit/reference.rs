@@ -5,12 +5,13 @@ use std::fmt::Write;
 use super::line::MAX_TEXT_BYTES;
 use crate::enforce::end::{Cause, Violation};
 use crate::enforce::event::{Quarantine, Rewrite, Text};
+use crate::envelope::Loss;
 use crate::identity::Method;
 use crate::mqtt::error::DecodeError;
 use crate::policy::{OnDeny, Reason};
 
 /// Every `event`, and when it is written.
-pub(super) const EVENTS: [(&str, &str); 11] = [
+pub(super) const EVENTS: [(&str, &str); 12] = [
     ("started", "The gateway starts. The first record of each run."),
     ("not_accepted", "A connection was refused at accept, before anything of it was read: a limit was reached."),
     (
@@ -23,6 +24,10 @@ pub(super) const EVENTS: [(&str, &str); 11] = [
     ),
     ("observed", "A packet, or one Topic Filter of a SUBSCRIBE, went on that would have been refused: monitor mode."),
     ("rewritten", "A packet went on changed."),
+    (
+        "quarantine_lost",
+        "A message whose refusal says `queued` will not be at the quarantine topic; its own record says by what it was refused.",
+    ),
     ("ended", "A connection ended, or its CONNECT was refused. Once for each connection whose handshake succeeded."),
     ("reloaded", "What was read anew is in force, and live connections were judged by it."),
     ("reload_refused", "What was read anew has problems: what was in force before stays. The log names all of them."),
@@ -31,7 +36,7 @@ pub(super) const EVENTS: [(&str, &str); 11] = [
 ];
 
 /// Every field, in the order of a line.
-pub(super) const FIELDS: [(&str, &str); 38] = [
+pub(super) const FIELDS: [(&str, &str); 39] = [
     ("time", "UTC, RFC 3339 with milliseconds."),
     ("event", "Which of the events above."),
     ("program", "Version of tidegate."),
@@ -46,6 +51,7 @@ pub(super) const FIELDS: [(&str, &str); 38] = [
     ("common_name", "Common Name of the verified client certificate, when it has exactly one."),
     ("fingerprint", "SHA-256 of the verified client certificate, in hex."),
     ("server", "The broker's server that was dialled, from the settings."),
+    ("broker", "The broker whose quarantine topic it was for, from the settings."),
     ("direction", "`from_client` or `from_broker`: who sent the packet."),
     ("packet", "Type of the packet, as the standard writes it."),
     ("topic", "Topic Name; or the Topic Filter or Response Topic that it is about."),
@@ -175,6 +181,7 @@ pub fn reference() -> String {
     let _ = writeln!(page, "## Reasons\n");
     list(&mut page, "Of `not_accepted`, the limit that was reached", NOT_ACCEPTED);
     list(&mut page, "Of `refused` and `observed`", Reason::ALL.map(Reason::label));
+    list(&mut page, "Of `quarantine_lost`", Loss::ALL.map(Loss::label));
     list(&mut page, "Of `rewritten`", Rewrite::ALL.map(Rewrite::label));
     list(&mut page, "Of `rejudged`", [super::STALE_LIST]);
     let _ = writeln!(page);

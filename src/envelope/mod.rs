@@ -31,8 +31,8 @@ pub struct Envelope {
     pub rule: Box<str>,
     /// Version of the policy in force.
     pub policy: Box<str>,
-    /// Which field of its payload was wrong, and what of it.
-    pub detail: Option<(Box<str>, Box<str>)>,
+    /// What of its payload was wrong.
+    pub detail: Option<Detail>,
     /// Who sent it to the gateway.
     pub direction: Direction,
     /// The listener of the client's connection.
@@ -61,6 +61,44 @@ pub struct Envelope {
     pub payload: Box<[u8]>,
 }
 
+/// Why a message that was queued did not come to the quarantine topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The broker takes no packet of that size.
+    TooLarge,
+    /// The broker refused it, which it can say in 5.0 alone.
+    Refused,
+    /// The gateway ended before the broker had taken it.
+    ShutDown,
+    /// The settings name that broker no more.
+    BrokerRemoved,
+}
+
+impl Loss {
+    /// Every one, for references and metric families.
+    pub const ALL: [Self; 4] = [Self::TooLarge, Self::Refused, Self::ShutDown, Self::BrokerRemoved];
+
+    /// The word that records and metrics use; never changes.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::Refused => "refused",
+            Self::ShutDown => "shut_down",
+            Self::BrokerRemoved => "broker_removed",
+        }
+    }
+}
+
+/// What of a payload was wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// Which field, metric or topic; empty for the whole.
+    pub field: Box<str>,
+    /// What of it.
+    pub problem: Box<str>,
+}
+
 /// Where and when a message was refused.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
@@ -77,7 +115,7 @@ impl Envelope {
     #[must_use]
     pub fn new(held: Quarantined, about: &About<'_>) -> (Box<str>, Self) {
         let About { identity, connection, unix_millis } = *about;
-        let detail = held.detail.map(|detail| (detail.field, detail.problem.into()));
+        let detail = held.detail.map(|detail| Detail { field: detail.field, problem: detail.problem.into() });
         let envelope = Self {
             time: write::rfc3339(unix_millis),
             reason: held.reason.label().into(),

@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use serde_json::{Map, Value};
 
-use super::{Envelope, VERSION, lenient};
+use super::{Detail, Envelope, VERSION, lenient};
 use crate::mqtt::frame::{PacketType, QoS};
 use crate::mqtt::property::{Place, Properties, Property};
 use crate::mqtt::{Direction, encode, topic};
@@ -47,8 +47,8 @@ pub fn parse(bytes: &[u8]) -> Result<Envelope, Flaw> {
     if bytes.len() > MAX_BYTES {
         return Err(Flaw::TooLarge);
     }
-    let value: Value = serde_json::from_slice(bytes)
-        .map_err(|error| Flaw::Json { line: error.line(), column: error.column() })?;
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|error| Flaw::Json { line: error.line(), column: error.column() })?;
     let Value::Object(map) = value else { return Err(Flaw::NoObject) };
     let keys = Keys(&map);
     if map.get("version").and_then(Value::as_u64) != Some(VERSION) {
@@ -108,10 +108,10 @@ impl<'m> Keys<'m> {
     }
 }
 
-fn detail(value: Option<&Value>) -> Result<Option<(Box<str>, Box<str>)>, Flaw> {
+fn detail(value: Option<&Value>) -> Result<Option<Detail>, Flaw> {
     let Some(value) = value else { return Ok(None) };
     let keys = Keys(value.as_object().ok_or(Flaw::Invalid("detail"))?);
-    Ok(Some((keys.text("field")?.into(), keys.text("problem")?.into())))
+    Ok(Some(Detail { field: keys.text("field")?.into(), problem: keys.text("problem")?.into() }))
 }
 
 /// What MQTT can carry: a text or bytes with a length of 16 bits.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
-use super::{Envelope, VERSION};
+use super::{Detail, Envelope, VERSION};
 use crate::mqtt::Direction;
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::text::is_hidden;
@@ -43,7 +43,7 @@ pub(super) fn json(envelope: &Envelope) -> String {
     line.put("reason", &(*envelope.reason).into());
     line.put("rule", &(*envelope.rule).into());
     line.put("policy", &(*envelope.policy).into());
-    if let Some((field, problem)) = &envelope.detail {
+    if let Some(Detail { field, problem }) = &envelope.detail {
         line.put("detail", &json!({"field": &**field, "problem": &**problem}));
     }
     line.put("direction", &direction(envelope.direction).into());

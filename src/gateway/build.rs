@@ -17,6 +17,7 @@ use super::calendar::Calendars;
 use super::far::Far;
 use super::prepare::{Prepared, PreparedBroker, PreparedListener};
 use super::proxied;
+use super::quarantine::{Outbox, Outboxes};
 use super::shared::{Deadlines, Live, Port, PortTls, Shared, unix_millis};
 use super::socket::TcpOptions;
 use super::upstream::{Server, Upstream};
@@ -83,6 +84,7 @@ impl Gateway {
             census: Arc::default(),
             drain_millis: AtomicU64::new(0),
             passwords,
+            outboxes: Outboxes::default(),
         });
         shared.set_drain(settings.drain);
         let process = Arc::new(Process::new(settings.limits.max_connections, settings.limits.max_half_open));
@@ -188,7 +190,9 @@ pub(super) fn lives<'s>(
         if let Some(tls) = &ready.tls {
             show_expiries(Side::Listener, &listener.name, &tls.expiries, metrics);
         }
-        lives.push((&**listener, live(listener, ready, Arc::clone(upstream), Arc::clone(&shared.store))));
+        let settings = &listener.broker.quarantine;
+        let outbox = shared.outboxes.of(upstream, settings, metrics, &shared.audit)?;
+        lives.push((&**listener, live(listener, ready, (Arc::clone(upstream), outbox), Arc::clone(&shared.store))));
     }
     Ok(lives)
 }
@@ -221,7 +225,12 @@ fn upstream(
     Ok(Upstream { name, servers, tls, far, tcp, preferred: AtomicUsize::new(preferred) })
 }
 
-fn live(listener: &config::Listener, ready: PreparedListener, upstream: Arc<Upstream>, memory: Arc<Store>) -> Live {
+fn live(
+    listener: &config::Listener,
+    ready: PreparedListener,
+    (upstream, outbox): (Arc<Upstream>, Arc<Outbox>),
+    memory: Arc<Store>,
+) -> Live {
     let upgrade = listener.websocket.as_ref().map(|websocket| Upgrade {
         path: websocket.path.as_str().into(),
         max_message_bytes: websocket.max_message_bytes,
@@ -234,6 +243,7 @@ fn live(listener: &config::Listener, ready: PreparedListener, upstream: Arc<Upst
         proxy_protocol: listener.proxy_protocol.clone(),
         upgrade,
         upstream,
+        outbox,
         tcp: TcpOptions { keepalive: listener.tcp.keepalive, user_timeout: listener.tcp.user_timeout },
         deadlines: Deadlines {
             handshake: deadlines.tls_handshake,

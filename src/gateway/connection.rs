@@ -288,7 +288,7 @@ impl Opening<'_> {
             Err(_) => {
                 let mut output = Output::default();
                 let end = connection.close(Cause::BrokerUnreachable, &mut output);
-                self.recorder.events(connection.identity(), output.events.drain(..));
+                self.recorder.events(connection.identity(), &mut output);
                 let identity = connection.identity().clone();
                 Err(Setback::connect(end, identity, client, output.back))
             }

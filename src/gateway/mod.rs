@@ -18,10 +18,12 @@ mod listener;
 mod load;
 mod prepare;
 mod proxied;
+mod quarantine;
 mod record;
 mod relay;
 mod reload;
 mod scratch;
+mod session;
 mod shared;
 mod socket;
 #[cfg(test)]
@@ -53,6 +55,9 @@ use shared::Word;
 
 /// What connections get to close after the last of them was told to.
 const CLOSING: Duration = Duration::from_secs(3);
+
+/// The least that quarantined messages get to be published once the last connection is gone.
+const OUTBOX: Duration = Duration::from_secs(1);
 
 /// Between two signs of life.
 const BEAT: Duration = Duration::from_secs(1);
@@ -145,6 +150,7 @@ async fn serve(mut gateway: Gateway, settings: Settings, files: Files) -> Result
     for (port, _) in &gateway.ports {
         gateway.health.listening(&port.name, true);
     }
+    gateway.shared.outboxes.start(settings.policy.quarantines());
     let heart = tokio::spawn(beat(Arc::clone(&gateway.health)));
     let words = Arc::new(words);
     let reloader = reloader(&mut gateway, settings, files, Arc::clone(&words));
@@ -154,19 +160,22 @@ async fn serve(mut gateway: Gateway, settings: Settings, files: Files) -> Result
     signals.wait_for_stop(&gateway.shared.audit).await;
     reloading.abort();
     let drain = gateway.shared.drain();
+    let drained = Instant::now() + drain;
     tracing::info!(grace = ?drain, "stopping");
     gateway.health.drain();
     // Nobody listens where no connection was ever accepted and no listener is left.
-    words.send_modify(|word| word.drain = Some(Instant::now() + drain));
+    words.send_modify(|word| word.drain = Some(drained));
     for task in accepting {
         let _ = task.await;
     }
-    tokio::select! {
-        gone = timeout(drain + CLOSING, all_gone.recv()) => {
-            if gone.is_err() {
-                tracing::warn!("connections that did not end in time are cut");
-            }
+    let end = async {
+        if timeout(drain + CLOSING, all_gone.recv()).await.is_err() {
+            tracing::warn!("connections that did not end in time are cut");
         }
+        gateway.shared.outboxes.finish(drained.max(Instant::now() + OUTBOX)).await;
+    };
+    tokio::select! {
+        () = end => {}
         () = signals.wait_for_stop(&gateway.shared.audit) => tracing::warn!("stopped at once by a second signal"),
     }
     heart.abort();

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::shared::{Live, Port, Shared};
+use super::shared::{Live, Port, Shared, unix_millis};
 use crate::audit::{self, ConnectionContext, Full, Record, Traffic};
 use crate::enforce::end::End;
-use crate::enforce::event::Event;
-use crate::enforce::output::Counts;
+use crate::enforce::event::{Kind, Quarantine};
+use crate::enforce::output::{Counts, Output};
+use crate::envelope::About;
 use crate::identity::Identity;
 use crate::metrics::ServerMetrics;
 use crate::mqtt::frame::PacketType;
@@ -100,9 +101,16 @@ impl Recorder {
         }
     }
 
-    /// Records refusals and rewrites.
-    pub(super) fn events(&mut self, identity: &Identity, events: impl Iterator<Item = Event>) {
-        for event in events {
+    /// Records refusals and rewrites, and hands over what is quarantined.
+    pub(super) fn events(&mut self, identity: &Identity, output: &mut Output) {
+        let mut quarantined = output.quarantined.drain(..);
+        for mut event in output.events.drain(..) {
+            if let Kind::Refused { quarantine: Some(outcome @ Quarantine::Queued), .. } = &mut event.kind
+                && let Some(held) = quarantined.next()
+            {
+                let about = About { identity, connection: self.number, unix_millis: unix_millis() };
+                *outcome = self.live.outbox.offer(held, &about);
+            }
             self.shared.metrics.event(&event);
             let record = audit::record(&self.context(identity), &event, SystemTime::now());
             self.offer(record);

@@ -276,7 +276,7 @@ impl Relay {
         let passed = if onward.is_empty() { Ok(()) } else { other.transport.send(cx, onward, out, now) };
         let answered = if output.back.is_empty() { Ok(()) } else { side.transport.send(cx, &output.back, out, now) };
         self.recorder.count(self.connection.version(), from, &output.counts, took);
-        self.recorder.events(self.connection.identity(), output.events.drain(..));
+        self.recorder.events(self.connection.identity(), output);
 
         let received = received?;
         side.hold = received.hold;
@@ -383,7 +383,7 @@ impl Relay {
         if !output.back.is_empty() {
             let _lost = self.client.transport.send(cx, &output.back, &mut io.out, Instant::now());
         }
-        self.recorder.events(self.connection.identity(), output.events.drain(..));
+        self.recorder.events(self.connection.identity(), output);
     }
 
     fn side(&mut self, side: Direction) -> &mut Side {

@@ -220,6 +220,9 @@ impl Reloader {
         self.process.rebound(settings.limits.max_connections, settings.limits.max_half_open);
         self.shared.buffered.rebound(settings.limits.max_buffered_total_bytes);
         self.shared.set_drain(settings.drain);
+        let brokers: Vec<&str> = lives.iter().map(|(listener, _)| &*listener.broker.name).collect();
+        self.shared.outboxes.keep(&brokers, Instant::now() + settings.drain);
+        self.shared.outboxes.start(settings.policy.quarantines());
         for (listener, live) in lives {
             let Some(port) = self.ports.iter().find(|port| port.name == listener.name) else { continue };
             build::expect_failures(&port.metrics, &live);

@@ -12,6 +12,7 @@ use super::admission::Door;
 use super::authenticate::{Authenticator, Pool};
 use super::buffered::BufferedTotal;
 use super::census::Census;
+use super::quarantine::{Outbox, Outboxes};
 use super::socket::TcpOptions;
 use super::upstream::Upstream;
 use super::websocket::Upgrade;
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     pub(super) census: Arc<Census>,
     /// What all connections remember together, over reloads.
     pub(super) store: Arc<Store>,
+    /// Where quarantined messages go.
+    pub(super) outboxes: Outboxes,
     /// Where passwords are checked.
     pub(super) passwords: Pool,
     /// How long open exchanges may take to end when the gateway does, in milliseconds.
@@ -69,6 +72,7 @@ pub(super) struct Live {
     pub(super) proxy_protocol: Option<ProxyProtocol>,
     pub(super) upgrade: Option<Upgrade>,
     pub(super) upstream: Arc<Upstream>,
+    pub(super) outbox: Arc<Outbox>,
     pub(super) tcp: TcpOptions,
     pub(super) deadlines: Deadlines,
 }

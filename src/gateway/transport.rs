@@ -358,21 +358,36 @@ impl Transport {
     /// # Errors
     /// The transport can't go on.
     pub(super) async fn read_into(&mut self, bytes: &mut Vec<u8>) -> Result<Input, TransportError> {
-        poll_fn(|cx| {
-            scratch::lend(|scratch| {
-                let now = Instant::now();
-                let _flushed = self.poll_flush(cx, now);
-                let read = ready!(self.poll_read(cx, &mut scratch.io, now));
-                if let Ok(input) = &read {
-                    let received = scratch.io.received(*input);
-                    drop(grown(bytes, received.len()));
-                    bytes.extend_from_slice(received);
-                }
-                scratch.io.wipe();
-                Poll::Ready(read)
-            })
+        poll_fn(|cx| self.poll_read_into(cx, bytes)).await
+    }
+
+    /// The same, of which one can see whether there is something to read.
+    pub(super) fn poll_read_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut Vec<u8>,
+    ) -> Poll<Result<Input, TransportError>> {
+        scratch::lend(|scratch| {
+            let now = Instant::now();
+            let _flushed = self.poll_flush(cx, now);
+            let read = ready!(self.poll_read(cx, &mut scratch.io, now));
+            if let Ok(input) = &read {
+                let received = scratch.io.received(*input);
+                drop(grown(bytes, received.len()));
+                bytes.extend_from_slice(received);
+            }
+            scratch.io.wipe();
+            Poll::Ready(read)
         })
-        .await
+    }
+
+    /// Sends what nobody waits for: what the peer does not take now waits as unsent.
+    ///
+    /// # Errors
+    /// As [`Transport::send`].
+    pub(super) async fn send_now(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
+        poll_fn(|cx| scratch::lend(|scratch| Poll::Ready(self.send(cx, bytes, &mut scratch.io.out, Instant::now()))))
+            .await
     }
 
     /// Sends `bytes` and a goodbye, and waits until the peer has taken them, at most `write_deadline` from when it took

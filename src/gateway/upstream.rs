@@ -164,26 +164,39 @@ impl Upstream {
     }
 
     async fn connect(&self, server: &Server, deadline: Instant, call: &Call) -> Result<Transport, DialError> {
-        let addresses: Vec<_> = lookup_host(&server.address).await?.take(MAX_ADDRESSES).collect();
-        let mut stream = connect_any(&addresses, deadline).await?;
-        socket::configure(&stream, &self.tcp)?;
-        // The first bytes of a new socket have room for it: it goes in one segment.
-        stream.write_all(&call.header).await?;
-        let (Some(config), Some(name)) = (call.tls.as_ref().or(self.tls.as_ref()), &server.name) else {
-            return Ok(Transport::new(stream, None, None));
-        };
-        let session = Session::client(Arc::clone(config), name.clone()).map_err(SessionError::from)?;
-        let mut transport = Transport::new(stream, Some(session), None);
-        transport.start_handshake().await?;
-        let mut early = Vec::new();
-        while transport.is_handshaking() {
-            if transport.read_into(&mut early).await? == Input::End {
-                return Err(DialError::Closed);
-            }
-        }
-        // A Server says nothing before it has a CONNECT ([MQTT-3.1.0-1]): bytes now are not MQTT.
-        if early.is_empty() { Ok(transport) } else { Err(DialError::Closed) }
+        let tls = call.tls.as_ref().or(self.tls.as_ref()).zip(server.name.as_ref());
+        connect(&server.address, tls, &self.tcp, &call.header, deadline).await
     }
+}
+
+/// Connects to one server: TCP, what stands in front of everything, TLS.
+///
+/// # Errors
+/// What it failed of.
+pub(super) async fn connect(
+    address: &str,
+    tls: Option<(&Arc<ClientConfig>, &ServerName<'static>)>,
+    tcp: &TcpOptions,
+    header: &[u8],
+    deadline: Instant,
+) -> Result<Transport, DialError> {
+    let addresses: Vec<_> = lookup_host(address).await?.take(MAX_ADDRESSES).collect();
+    let mut stream = connect_any(&addresses, deadline).await?;
+    socket::configure(&stream, tcp)?;
+    // The first bytes of a new socket have room for it: it goes in one segment.
+    stream.write_all(header).await?;
+    let Some((config, name)) = tls else { return Ok(Transport::new(stream, None, None)) };
+    let session = Session::client(Arc::clone(config), name.clone()).map_err(SessionError::from)?;
+    let mut transport = Transport::new(stream, Some(session), None);
+    transport.start_handshake().await?;
+    let mut early = Vec::new();
+    while transport.is_handshaking() {
+        if transport.read_into(&mut early).await? == Input::End {
+            return Err(DialError::Closed);
+        }
+    }
+    // A Server says nothing before it has a CONNECT ([MQTT-3.1.0-1]): bytes now are not MQTT.
+    if early.is_empty() { Ok(transport) } else { Err(DialError::Closed) }
 }
 
 /// Connects to the first of a name's addresses that answers. Each has its part of the time, so that one which says nothing

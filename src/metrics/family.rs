@@ -1,6 +1,7 @@
 //! The metric families: name, kind, labels and help, from which both the registry and `docs/metrics.md` are made.
 
 use crate::enforce::event::Quarantine;
+use crate::envelope::Loss;
 use crate::policy::OnDeny;
 
 /// How a family counts.
@@ -79,6 +80,10 @@ const QUARANTINE_OUTCOMES: [&str; 6] = {
 const STATE_TABLES: [&str; 4] = ["histories", "facts", "nonces", "counters"];
 const FORGETFUL_TABLES: [&str; 3] = ["histories", "facts", "unsigned"];
 const LASTING_TABLES: [&str; 2] = ["nonces", "counters"];
+const LOSSES: [&str; 4] = {
+    let [too_large, refused, shut_down, broker_removed] = Loss::ALL;
+    [too_large.label(), refused.label(), shut_down.label(), broker_removed.label()]
+};
 const BLAMES: [&str; 3] = ["client", "broker", "gateway"];
 
 const LISTENER: Label = Label { name: "listener", values: Values::Setting("name of a listener") };
@@ -215,6 +220,26 @@ pub(super) const QUARANTINED: Family = counter(
     "tidegate_quarantine_total",
     &[DIRECTION, closed("outcome", &QUARANTINE_OUTCOMES)],
     "Messages refused by a rule that quarantines, by what became of them.",
+);
+pub(super) const QUARANTINE_PUBLISHED: Family = counter(
+    "tidegate_quarantine_published_total",
+    &[BROKER],
+    "Quarantined messages published to the broker; at QoS 1, once it has acknowledged them.",
+);
+pub(super) const QUARANTINE_LOST: Family = counter(
+    "tidegate_quarantine_lost_total",
+    &[BROKER, closed("reason", &LOSSES)],
+    "Quarantined messages that were queued and could not be published.",
+);
+pub(super) const QUARANTINE_QUEUED: Family = gauge(
+    "tidegate_quarantine_queue_messages",
+    &[BROKER],
+    "Quarantined messages that wait to be published, or to be acknowledged.",
+);
+pub(super) const QUARANTINE_CONNECTED: Family = gauge(
+    "tidegate_quarantine_connected",
+    &[BROKER],
+    "1 while the connection that publishes quarantined messages is up; absent where no rule quarantines.",
 );
 pub(super) const REWRITES: Family = counter(
     "tidegate_rewrites_total",
@@ -365,6 +390,10 @@ pub(super) const ALL: &[&Family] = &[
     &REFUSALS,
     &OBSERVED,
     &QUARANTINED,
+    &QUARANTINE_PUBLISHED,
+    &QUARANTINE_LOST,
+    &QUARANTINE_QUEUED,
+    &QUARANTINE_CONNECTED,
     &REWRITES,
     &PROTOCOL_ERRORS,
     &JUDGE_SECONDS,

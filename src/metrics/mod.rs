@@ -8,6 +8,7 @@
 mod family;
 mod lifecycle;
 mod process;
+mod quarantine;
 mod reading;
 mod reference;
 mod series;
@@ -22,6 +23,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, Te
 
 pub use family::{AcceptError, CacheOf, CertificateKind, ServiceOutcome, Side};
 pub use lifecycle::ReloadMetrics;
+pub use quarantine::QuarantineMetrics;
 pub use reading::{LabelledSource, Source};
 pub use reference::reference;
 pub use series::{ListenerMetrics, Open, ServerMetrics};
@@ -65,6 +67,7 @@ pub struct Metrics {
     refusals: IntCounterVec,
     observed: IntCounterVec,
     quarantined: IntCounterVec,
+    of_quarantine: quarantine::QuarantineFamilies,
     rewrites: IntCounterVec,
     protocol_errors: IntCounterVec,
     broker_faults: IntCounterVec,
@@ -95,6 +98,7 @@ impl Metrics {
             refusals: counters(&registry, &family::REFUSALS)?,
             observed: counters(&registry, &family::OBSERVED)?,
             quarantined: counters(&registry, &family::QUARANTINED)?,
+            of_quarantine: quarantine::QuarantineFamilies::new(&registry)?,
             rewrites: counters(&registry, &family::REWRITES)?,
             protocol_errors: counters(&registry, &family::PROTOCOL_ERRORS)?,
             broker_faults: counters(&registry, &family::BROKER_FAULTS)?,
@@ -153,6 +157,15 @@ impl Metrics {
     pub fn server(&self, broker: &str, server: &str) -> Result<Arc<ServerMetrics>, MetricsError> {
         let key = (broker.to_owned(), server.to_owned());
         self.lock_servers().get(&key).cloned().ok_or_else(|| MetricsError::Unknown(format!("{broker} {server}")))
+    }
+
+    /// What is counted of the connection that publishes what this broker's clients may not; dropped, it is no longer
+    /// shown.
+    ///
+    /// # Errors
+    /// When a series could not be made.
+    pub fn quarantine(&self, broker: &str) -> Result<QuarantineMetrics, MetricsError> {
+        self.of_quarantine.broker(broker)
     }
 
     /// What is counted of reloads.

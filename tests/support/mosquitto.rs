@@ -13,6 +13,7 @@ pub(crate) struct Mosquitto {
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
     folder: TempDir,
+    lists: Option<TempDir>,
 }
 
 impl Mosquitto {
@@ -44,12 +45,28 @@ impl Mosquitto {
         Self::start_with(port, "")
     }
 
+    /// Whoever is in the password file, given as `NAME:PASSWORD` lines, may do what the access control list says.
+    pub(crate) fn start_guarded(port: u16, passwords: &str, list: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for Mosquitto's lists");
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("passwords"), passwords).expect("a password file");
+        std::fs::write(path("acl"), list).expect("an access control list");
+        let hashed = Command::new(tool("mosquitto_passwd", "mosquitto")).arg("-U").arg(path("passwords")).status();
+        assert!(hashed.is_ok_and(|status| status.success()), "mosquitto_passwd failed");
+        let (passwords, list) = (path("passwords").display().to_string(), path("acl").display().to_string());
+        let lines = format!("password_file {passwords}\nacl_file {list}\nallow_anonymous false\nuser root\n");
+        let mut broker = Self::start_with(port, &lines);
+        broker.lists = Some(folder);
+        broker
+    }
+
     /// The limits are the gateway's own where Mosquitto would name none, so that no CONNACK needs to be tightened.
     fn start_with(port: u16, listener: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for Mosquitto");
         let settings = folder.path().join("mosquitto.conf");
+        let anyone = if listener.contains("allow_anonymous") { "" } else { "allow_anonymous true\n" };
         let text = format!(
-            "listener {port} 127.0.0.1\n{listener}max_topic_alias 10\nallow_anonymous true\npersistence false\n\
+            "listener {port} 127.0.0.1\n{listener}max_topic_alias 10\n{anyone}persistence false\n\
              max_packet_size 16777216\nmax_inflight_messages 20\nmax_queued_messages 2000\nset_tcp_nodelay true\n\
              sys_interval 0\nlog_dest stderr\nlog_type all\nlog_timestamp false\nconnection_messages true\n"
         );
@@ -62,7 +79,7 @@ impl Mosquitto {
             (process.has_ended().is_some() || TcpStream::connect(address).is_ok()).then_some(())
         });
         assert!(ready.is_some() && process.has_ended().is_none(), "Mosquitto is not ready:\n{}", process.log());
-        Self { address, process, folder }
+        Self { address, process, folder, lists: None }
     }
 
     pub(crate) fn log_file(&self) -> std::path::PathBuf {

@@ -8,7 +8,7 @@ use crate::enforce::end::{Blame, Cause};
 use crate::enforce::event::{Rewrite, Text};
 use crate::identity::Certificate;
 use crate::mqtt::error::DecodeError;
-use crate::mqtt::frame::PacketType;
+use crate::mqtt::frame::{PacketType, QoS};
 use crate::policy::{OnDeny, Reason};
 
 const HOSTILE: &str = "a\n{\"event\":\"ended\"}\u{1b}[2J\u{2028}\u{9b}\"\\\u{202e}";
@@ -52,6 +52,29 @@ fn refusal(text: &str) -> Event {
     }
 }
 
+fn envelope(text: &str) -> Envelope {
+    Envelope {
+        time: "".into(),
+        reason: "payload".into(),
+        rule: text.into(),
+        policy: "1".into(),
+        detail: None,
+        direction: Direction::FromClient,
+        listener: "field".into(),
+        connection: 7,
+        identity: Some(text.into()),
+        client_id: text.into(),
+        username: None,
+        source: "".into(),
+        topic: text.into(),
+        qos: QoS::One,
+        retain: false,
+        dup: false,
+        properties: [].into(),
+        payload: [].into(),
+    }
+}
+
 fn end(cause: Cause, statement: Option<&'static str>, rule: Option<&str>) -> End {
     End { statement, rule: rule.map(Text::new), detail: rule.and_then(detail), ..End::new(cause, Blame::Client) }
 }
@@ -83,6 +106,7 @@ fn records(text: &str) -> Vec<Record> {
             Duration::MAX,
             time(),
         ),
+        quarantine_lost("plant", &envelope(text), "refused", time()),
         reloaded("signal", "2", "1", (7, 1), time()),
         reload_refused("change", 2, text, time()),
         rejudged((0, 8), time()),

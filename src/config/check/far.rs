@@ -8,10 +8,12 @@ use crate::config::files;
 use crate::config::problem;
 use crate::config::read::{Located, Reading};
 use crate::config::settings::{
-    Broker, BrokerCredentials, BrokerProxyProtocol, BrokerQuarantine, FixedCredentials, IdentitySettings, IdentitySource, ProxyVersion,
-    Sas, SasKeys, Server,
+    Broker, BrokerCredentials, BrokerProxyProtocol, BrokerQuarantine, FixedCredentials, IdentitySettings,
+    IdentitySource, ProxyVersion, Sas, SasKeys, Server,
 };
-use crate::config::tables::{BrokerProxyProtocolTable, BrokerTable, CredentialsMode, CredentialsTable, QuarantineTable, SasTable};
+use crate::config::tables::{
+    BrokerProxyProtocolTable, BrokerTable, CredentialsMode, CredentialsTable, QuarantineTable, SasTable,
+};
 use crate::mqtt::Version;
 use crate::mqtt::frame::QoS;
 

@@ -103,6 +103,19 @@ impl Far {
     }
 }
 
+impl Far {
+    /// How the broker is called for the gateway itself: nothing of a client is shown.
+    pub(super) fn own_call(&self) -> Call {
+        let mut header = Vec::new();
+        match self.proxy_protocol.map(|settings| settings.version) {
+            None => {}
+            Some(ProxyVersion::V1) => proxy::write_v1_unknown(&mut header),
+            Some(ProxyVersion::V2) => proxy::write_local(&mut header),
+        }
+        Call { tls: None, header }
+    }
+}
+
 const NOT_TOLD: Withheld = Withheld { rule: "broker.proxy_protocol" };
 
 fn header(

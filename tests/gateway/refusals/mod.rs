@@ -152,6 +152,8 @@ impl Stage {
 
     fn with(broker: RecordingBroker) -> Self {
         let gateway = setup(broker.address).start();
+        // The gateway's own connection, for there is a rule that quarantines, has the first number.
+        gateway.wait_metric("tidegate_quarantine_connected", &[], 1.0);
         Self { broker, gateway }
     }
 
