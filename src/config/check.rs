@@ -2,6 +2,7 @@
 
 mod far;
 mod identity;
+mod state;
 mod tls;
 
 use std::net::SocketAddr;
@@ -14,8 +15,8 @@ use super::kinds::{Over, show_duration, show_size};
 use super::policy::{self, Wanted};
 use super::problem::{self, Problem, Source};
 use super::read::{Located, Reading, Table, listed, nearest, read_text};
-use super::settings::{Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Settings, State};
-use super::tables::{Gateway, ListenerTable, StateTable};
+use super::settings::{Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Settings};
+use super::tables::{Gateway, ListenerTable};
 use crate::enforce::Terms;
 use crate::mqtt;
 use crate::policy::Policy;
@@ -50,7 +51,7 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
     limits(&process.limits, &gateway.limits, reading);
     deadlines(&process.deadlines, &gateway.deadlines, reading);
     admin(&gateway, reading);
-    let state = state(&gateway.state, reading);
+    let state = state::state(&gateway.state, policy.as_deref(), reading);
     let audit = audit(&gateway, reading);
     let brokers: Vec<Arc<Broker>> =
         gateway.broker.iter().filter_map(|table| far::broker(table, reading)).map(Arc::new).collect();
@@ -160,20 +161,6 @@ fn admin(gateway: &Gateway, reading: &mut Reading) {
             .help("bind `127.0.0.1`, or an address that only the monitoring reaches")
             .warning();
         reading.report(problem);
-    }
-}
-
-fn state(table: &StateTable, reading: &mut Reading) -> State {
-    if let Some(folder) = &table.folder {
-        folder_exists(folder, reading);
-    }
-    State {
-        folder: table.folder.as_ref().map(|folder| folder.value.clone()),
-        flush: table.flush,
-        max_histories: table.max_histories,
-        max_facts: table.max_facts,
-        max_nonces: table.max_nonces,
-        max_counters: table.max_counters,
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Policy {
     version: Arc<str>,
     index: Index,
     rules: Vec<Box<dyn Rule>>,
+    /// The first rule that takes counters.
+    counting: Option<Box<str>>,
 }
 
 impl fmt::Debug for Policy {
@@ -73,14 +75,17 @@ impl Policy {
     /// # Errors
     /// Everything that is wrong with the draft.
     pub fn new(draft: Draft) -> Result<Self, Vec<DraftError>> {
-        Ok(Self { version: draft.version.as_str().into(), index: Index::new(draft)?, rules: Vec::new() })
+        let counting = draft.signatures.iter().find(|rule| rule.takes_counters());
+        let counting = counting.map(|rule| rule.rule.id.as_str().into());
+        let version = draft.version.as_str().into();
+        Ok(Self { version, index: Index::new(draft)?, rules: Vec::new(), counting })
     }
 
     /// A policy that allows everything. Whoever loads it warns.
     #[must_use]
     pub fn permit_all(version: &str) -> Self {
         let draft = Draft { permit_all: true, ..Draft::new(version) };
-        Self { version: version.into(), index: Index::empty(&draft), rules: Vec::new() }
+        Self { version: version.into(), index: Index::empty(&draft), rules: Vec::new(), counting: None }
     }
 
     /// The same with further rules, that judge what grants permit and denials leave.
@@ -106,6 +111,12 @@ impl Policy {
     #[must_use]
     pub fn quarantines(&self) -> bool {
         self.index.quarantines
+    }
+
+    /// A rule that takes messages signed with a counter, if there is one: what must outlive the process.
+    #[must_use]
+    pub fn counting_rule(&self) -> Option<&str> {
+        self.counting.as_deref()
     }
 
     /// Where quarantined messages go.

@@ -10,7 +10,7 @@ use crate::jwk::{Keys, SigningKeys};
 use crate::payload::schema::Schema;
 use crate::payload::{self, Field};
 use crate::policy::{Mode, OnDeny, Window};
-use crate::signature::Scheme;
+use crate::signature::{Freshness, Scheme};
 
 /// What every rule about messages says: of which messages it speaks, and what becomes of what it refuses.
 #[derive(Clone, Debug)]
@@ -309,6 +309,13 @@ impl SignatureRule {
             max_nonces: Self::MAX_NONCES,
             retained_any_age: false,
         }
+    }
+
+    /// Whether it verifies messages that are signed with a counter.
+    #[must_use]
+    pub fn takes_counters(&self) -> bool {
+        let verifies = matches!(self.act, Act::Verify(_) | Act::Strip(_));
+        verifies && matches!(self.scheme.freshness, Freshness::Counter | Freshness::Either)
     }
 }
 

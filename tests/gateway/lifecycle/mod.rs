@@ -7,6 +7,7 @@ mod files;
 mod lists;
 mod policy;
 mod settings;
+mod state;
 
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::raw_client::RawClient;
