@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::cache::Cache;
 use super::compile::{Index, Ruling};
 use super::filter::Values;
+use super::inspect::{Inspector, Run, Way};
 use super::judge::Action;
 use super::roles::{Held, Roles};
 use super::window::{Clock, State};
@@ -26,13 +27,15 @@ pub struct Authority {
     pub(super) received: Option<Box<Cache>>,
     clock: Option<Box<Clock>>,
     /// The time, in milliseconds since 1970.
-    unix_millis: i64,
+    pub(super) unix_millis: i64,
     /// Nothing is refused, whatever rules say.
     is_monitored: bool,
     /// What is remembered beyond this connection.
-    memory: Option<Arc<dyn Memory>>,
+    pub(super) memory: Option<Arc<dyn Memory>>,
     /// What of the message that was decided upon last goes on otherwise than it came.
-    rewrite: Option<Box<Rewrite>>,
+    pub(super) rewrite: Option<Box<Rewrite>>,
+    /// What it remembers for rules about messages; taken up when it is first used.
+    pub(super) inspector: Option<Box<Inspector>>,
 }
 
 /// What of the protocol an identity can make use of at all.
@@ -94,6 +97,7 @@ impl Authority {
             policy: Arc::clone(policy),
             memory: None,
             rewrite: None,
+            inspector: None,
         }
     }
 
@@ -136,7 +140,7 @@ impl Authority {
     /// Whether time changes what it may do: then [`Authority::set_time`] goes before each batch of requests.
     #[must_use]
     pub fn watches_the_clock(&self) -> bool {
-        self.clock.is_some()
+        self.clock.is_some() || self.index().plan.needs_time()
     }
 
     /// Says what time it is, in milliseconds since 1970.
@@ -151,6 +155,7 @@ impl Authority {
     /// Gives back the memory in which decisions are kept; they are made anew as they are asked for.
     pub fn forget(&mut self) {
         (self.published, self.received) = (None, None);
+        self.inspector.iter_mut().for_each(|inspector| inspector.forget());
     }
 
     /// What of the protocol it can make use of. Where limits are not enforced, and where it may publish nothing at all,
@@ -187,7 +192,11 @@ impl Authority {
     #[must_use]
     #[inline]
     pub fn decide(&mut self, identity: &Identity, request: &Request<'_>) -> Decision {
-        let decision = self.by_acl(request);
+        let decision = if self.index().plan.is_empty() {
+            self.by_acl(request)
+        } else {
+            self.inspect(identity, request, Run::Real)
+        };
         if self.policy.rules.is_empty() { decision } else { self.by_rules(decision, identity, request) }
     }
 
@@ -195,21 +204,24 @@ impl Authority {
     /// when it was said, such as the age of a signature, or the values that came before. Nothing is used up or remembered.
     #[must_use]
     pub fn decide_again(&mut self, identity: &Identity, request: &Request<'_>) -> Decision {
-        self.decide(identity, request)
+        if self.index().plan.is_empty() {
+            return self.decide(identity, request);
+        }
+        self.inspect(identity, request, Run::Again)
     }
 
     /// Whether a message must be there whole, payload included, before it can be judged; where it is to be put into
     /// quarantine, too. Not where its head alone is enough to refuse it. Nothing is used up.
     #[must_use]
     pub fn needs_payload(&mut self, identity: &Identity, request: &Request<'_>) -> bool {
-        let (Request::Publish(message) | Request::Receive(message) | Request::Will(message)) = request else {
-            return false;
-        };
+        let Some((way, message)) = Way::of(request) else { return false };
         match self.by_acl(request) {
             Decision::Deny(denial) => denial.on_deny == OnDeny::Quarantine,
             Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(..) => {
-                self.asks_for_payload(identity, message)
-                    || matches!(self.decide(identity, request), Decision::Deny(denial) if denial.on_deny == OnDeny::Quarantine)
+                !self.index().plan.is_empty() && self.looks_into(way, message)
+                    || self.asks_for_payload(identity, message)
+                    || !self.policy.rules.is_empty()
+                        && matches!(self.decide(identity, request), Decision::Deny(denial) if denial.on_deny == OnDeny::Quarantine)
             }
         }
     }
@@ -220,6 +232,9 @@ impl Authority {
 
     /// The message that was decided upon last goes on: what is to be remembered of it is.
     pub fn accept(&mut self) {
+        if let (Some(inspector), Some(memory)) = (&mut self.inspector, &self.memory) {
+            inspector.pending.hand_over(&**memory);
+        }
         for rule in &self.policy.rules {
             rule.accepted();
         }

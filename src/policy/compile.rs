@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::error::DraftError;
 use super::filter::{self, Asked, Filter, Level, Symbols};
+use super::inspect::Plan;
 use super::number;
 use super::roles::Roles;
 use super::trie::{Builder, Trie};
@@ -36,6 +37,8 @@ pub(super) struct Index {
     pub(super) symbols: Symbols,
     pub(super) granted: Tries,
     pub(super) denied: Tries,
+    /// Rules about messages.
+    pub(super) plan: Plan,
 }
 
 /// A rule. What has a form of its own here is taken out of `said`: id, roles, window.
@@ -79,6 +82,7 @@ impl Index {
             symbols: Symbols::default(),
             granted: Tries::grow([Builder::new(), Builder::new(), Builder::new()]),
             denied: Tries::grow([Builder::new(), Builder::new(), Builder::new()]),
+            plan: Plan::default(),
         }
     }
 
@@ -92,11 +96,12 @@ impl Index {
             rank(one).cmp(&rank(other)).then_with(|| one.id.cmp(&other.id))
         });
         draft.denies.sort_by(|one, other| {
-            let rank = |deny: &Deny| (!is_enforced(deny.mode, deny.on_deny), strictness(deny.on_deny));
+            let rank = |deny: &Deny| rank(deny.mode, deny.on_deny);
             rank(one).cmp(&rank(other)).then_with(|| one.id.cmp(&other.id))
         });
         own.take_grants(draft.grants, &names)?;
         own.take_denies(draft.denies, &names)?;
+        own.take_messages(draft.payloads, draft.signatures, &names)?;
         for role in 0..=number(names.len()) {
             own.roles.get_mut(role).into_iter().for_each(|role| role.settle());
         }
@@ -155,7 +160,7 @@ impl Index {
     }
 
     /// Puts the filters of a rule into the trees: for publish, subscribe and receive.
-    fn plant(
+    pub(super) fn plant(
         &mut self,
         [publish, subscribe, receive]: &mut [Builder; 3],
         [published, subscribed, received]: [&[String]; 3],
@@ -174,7 +179,7 @@ impl Index {
         Ok(())
     }
 
-    fn shared(&mut self, level: &Level<&str, Attribute>) -> Level<u32, u32> {
+    pub(super) fn shared(&mut self, level: &Level<&str, Attribute>) -> Level<u32, u32> {
         match level {
             Level::Exact(text) => Level::Exact(self.symbols.take(text)),
             Level::One => Level::One,
@@ -202,8 +207,13 @@ fn variable(variables: &mut Vec<Attribute>, attribute: &Attribute) -> u32 {
     }))
 }
 
-fn is_enforced(mode: Mode, on_deny: OnDeny) -> bool {
+pub(super) fn is_enforced(mode: Mode, on_deny: OnDeny) -> bool {
     mode == Mode::Enforce && on_deny != OnDeny::Monitor
+}
+
+/// What is enforced comes first, then the strictest.
+pub(super) fn rank(mode: Mode, on_deny: OnDeny) -> (bool, u8) {
+    (!is_enforced(mode, on_deny), strictness(on_deny))
 }
 
 /// The strictest first.
@@ -218,9 +228,9 @@ const fn strictness(on_deny: OnDeny) -> u8 {
 }
 
 /// The numbers of roles, by name.
-type Names = HashMap<String, u32>;
+pub(super) type Names = HashMap<String, u32>;
 
-fn numbers(roles: &[String], names: &Names) -> Box<[u32]> {
+pub(super) fn numbers(roles: &[String], names: &Names) -> Box<[u32]> {
     let number = |role: &String| if role == Role::EVERYONE { Some(Roles::EVERYONE) } else { names.get(role).copied() };
     let mut numbers: Vec<u32> = roles.iter().filter_map(number).collect();
     numbers.sort_unstable();
@@ -259,8 +269,12 @@ fn judge(draft: &Draft) -> Result<Names, Vec<DraftError>> {
         let filters = [&deny.publish[..], &deny.subscribe, &deny.receive, &deny.except];
         judge_rule(&deny.id, &deny.roles, filters, &names, &mut errors);
     }
+    let messages = draft.payloads.iter().map(|rule| &rule.rule).chain(draft.signatures.iter().map(|rule| &rule.rule));
+    for rule in messages.clone() {
+        judge_rule(&rule.id, &rule.roles, [&rule.publish, &rule.receive, &[], &[]], &names, &mut errors);
+    }
     let rules = draft.grants.iter().map(|grant| &grant.id).chain(draft.denies.iter().map(|deny| &deny.id));
-    for id in rules {
+    for id in rules.chain(messages.map(|rule| &rule.id)) {
         if id.is_empty() || id.contains(char::is_control) {
             errors.push(DraftError::Id(id.clone()));
         } else if !ids.insert(id) {

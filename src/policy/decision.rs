@@ -43,6 +43,11 @@ pub struct Detail {
     pub problem: &'static str,
 }
 
+impl Detail {
+    /// The longest name of a field or topic that is told, in bytes.
+    pub const MAX_FIELD_BYTES: usize = 128;
+}
+
 impl Denial {
     /// A refusal by a limit of this name.
     #[must_use]

@@ -1,5 +1,6 @@
 //! A decision, with every rule that was weighed for it.
 
+use super::inspect::Run;
 use super::{Authority, Decision, Request, RuleId};
 use crate::identity::Identity;
 
@@ -40,6 +41,10 @@ pub enum Kind {
     Limit,
     /// A grant.
     Grant,
+    /// A rule about signatures.
+    Signature,
+    /// A rule about payloads.
+    Payload,
     /// A rule about messages.
     Rule,
     /// What is said where no rule permits.
@@ -54,6 +59,8 @@ impl Kind {
             Self::Deny => "deny",
             Self::Limit => "limit",
             Self::Grant => "grant",
+            Self::Signature => "signature",
+            Self::Payload => "payload",
             Self::Rule => "rule",
             Self::Default => "default",
         }
@@ -90,7 +97,11 @@ impl Authority {
     /// As [`Authority::decide`], with every rule that is weighed for it. Slow: for people.
     #[must_use]
     pub fn explain(&mut self, identity: &Identity, request: &Request<'_>) -> Explanation {
-        let decision = self.decide(identity, request);
+        let decision = if self.index().plan.is_empty() {
+            self.decide(identity, request)
+        } else {
+            self.inspect(identity, request, Run::Dry)
+        };
         let weighed = self.weigh(identity, request, &decision);
         Explanation { decision, roles: self.roles(), weighed }
     }

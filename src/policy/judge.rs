@@ -3,6 +3,7 @@
 use super::authority::{Authority, Refused};
 use super::compile::Ruling;
 use super::filter::Void;
+use super::inspect::Way;
 use super::roles::Held;
 use super::stance::Stance;
 use super::trie::Search;
@@ -120,15 +121,13 @@ impl Authority {
             Request::Connect(_) => self.connect(),
             Request::Publish(message) => {
                 let stance = self.known(Action::Publish, message.topic);
-                self.publish(&stance, message)
+                self.by_stance(Way::Publish, &stance, message)
             }
             // There is one for a connection: nothing to remember.
-            Request::Will(message) => self.publish(&self.stance(Action::Publish, message.topic), message),
+            Request::Will(message) => self.by_stance(Way::Will, &self.stance(Action::Publish, message.topic), message),
             Request::Receive(message) => {
                 let stance = self.known(Action::Receive, message.topic);
-                self.settle(&stance, (QoS::Zero, false, message.payload_bytes), Reason::NotAuthorized, |grant| {
-                    grant.refuses_size(message.payload_bytes)
-                })
+                self.by_stance(Way::Receive, &stance, message)
             }
             Request::Respond(topic) => {
                 let stance = self.known(Action::Receive, topic);
@@ -137,18 +136,32 @@ impl Authority {
         }
     }
 
-    fn publish(&self, stance: &Stance, message: &Message<'_>) -> Decision {
-        let asked = (message.qos, message.retain, message.payload_bytes);
-        self.settle(stance, asked, Reason::NotAuthorized, |grant| grant.refuses_publish(message))
+    /// What grants and denials say to a message.
+    #[inline]
+    pub(super) fn by_stance(&self, way: Way, stance: &Stance, message: &Message<'_>) -> Decision {
+        let bytes = message.payload_bytes;
+        match way {
+            Way::Publish | Way::Will => {
+                let asked = (message.qos, message.retain, bytes);
+                self.settle(stance, asked, Reason::NotAuthorized, |grant| grant.refuses_publish(message))
+            }
+            Way::Receive => {
+                let asked = (QoS::Zero, false, bytes);
+                self.settle(stance, asked, Reason::NotAuthorized, |grant| grant.refuses_size(bytes))
+            }
+        }
     }
 
     /// What rules say to a topic, remembered.
     #[inline]
-    fn known(&mut self, action: Action, topic: &str) -> Stance {
+    pub(super) fn known(&mut self, action: Action, topic: &str) -> Stance {
         if let Some(stance) = self.cache(action).find(topic) {
             return stance;
         }
-        let stance = self.stance(action, topic);
+        let mut stance = self.stance(action, topic);
+        if !self.index().plan.is_empty() {
+            stance.inspect(self.find_rules(action, topic, true));
+        }
         self.cache(action).keep(topic, stance);
         stance
     }

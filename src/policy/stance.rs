@@ -1,6 +1,7 @@
 //! What all rules together say to one topic, whatever is published or delivered there.
 
 use super::Grant;
+use super::inspect::Inspector;
 use crate::mqtt::frame::QoS;
 
 /// The most that grants permit, and the rules that are named where something is refused. Small, for it is kept for each
@@ -13,14 +14,26 @@ pub(super) struct Stance {
     deny: u32,
     /// The first grant that speaks.
     grant: u32,
+    /// The set of rules about messages that speak.
+    rules: u32,
 }
 
 impl Stance {
     /// Nothing is permitted, no rule speaks.
-    pub(super) const NONE: Self = Self { below: [0; 6], deny: u32::MAX, grant: u32::MAX };
+    pub(super) const NONE: Self = Self { below: [0; 6], deny: u32::MAX, grant: u32::MAX, rules: Inspector::NONE };
 
     pub(super) fn permit_all(&mut self) {
         self.below = [u32::MAX; 6];
+    }
+
+    /// These rules about messages speak.
+    pub(super) fn inspect(&mut self, rules: u32) {
+        self.rules = rules;
+    }
+
+    /// The set of rules about messages that speak.
+    pub(super) const fn rules(&self) -> u32 {
+        self.rules
     }
 
     pub(super) fn deny(&mut self, rule: u32) {

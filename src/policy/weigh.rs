@@ -29,6 +29,7 @@ impl Authority {
             self.weigh_limits(&Wanted::new(subscription), &mut weighed);
         }
         weighed.extend(index.grants.iter().map(|grant| self.weigh_grant(grant, request, decision)));
+        self.weigh_messages(identity, request, decision, &mut weighed);
         for rule in &self.policy.rules {
             let (says, why) = match rule.judge(identity, request) {
                 Verdict::Silent => (Says::Silent, "it does not speak of this".to_owned()),
@@ -43,7 +44,7 @@ impl Authority {
     }
 
     /// What a refusal comes to.
-    fn says(&self, is_enforced: bool) -> Says {
+    pub(super) fn says(&self, is_enforced: bool) -> Says {
         if is_enforced && !self.is_monitored() { Says::Deny } else { Says::Observe }
     }
 
@@ -52,7 +53,7 @@ impl Authority {
         self.weighed(deny, Kind::Deny, said)
     }
 
-    fn weighed<R>(&self, rule: &Ruling<R>, kind: Kind, said: Result<Said, String>) -> Weighed {
+    pub(super) fn weighed<R>(&self, rule: &Ruling<R>, kind: Kind, said: Result<Said, String>) -> Weighed {
         let (applies, matched) = (self.is_for(rule), said.is_ok());
         let (says, why) = said.unwrap_or_else(|why| (Says::Silent, why));
         Weighed { rule: RuleId::Rule(rule.id.clone()), kind, applies, matched, says, why }
@@ -73,7 +74,7 @@ impl Authority {
     }
 
     /// Whether a rule has a say at all.
-    fn speaks<R>(&self, rule: &Ruling<R>) -> Result<(), String> {
+    pub(super) fn speaks<R>(&self, rule: &Ruling<R>) -> Result<(), String> {
         self.concerns(rule)?;
         match self.state(rule) {
             State::Rests => Err("it does not hold at this time".to_owned()),
@@ -221,7 +222,7 @@ impl Authority {
     }
 
     /// A filter of a rule.
-    fn filter(&self, text: &str) -> Option<Filter> {
+    pub(super) fn filter(&self, text: &str) -> Option<Filter> {
         let levels = filter::parse(text).ok()?;
         let variables = &self.index().variables;
         let place = |attribute: &_| variables.iter().position(|known| known == attribute).unwrap_or(usize::MAX);
@@ -247,7 +248,7 @@ impl Authority {
     }
 }
 
-fn reason_words(reason: Reason) -> String {
+pub(super) fn reason_words(reason: Reason) -> String {
     const WORDS: [(Reason, &str); 4] = [
         (Reason::Qos, "not at this QoS"),
         (Reason::Retain, "not retained"),

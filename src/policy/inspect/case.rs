@@ -1,0 +1,110 @@
+//! One message, as rules about messages are asked about it.
+
+use crate::identity::Identity;
+use crate::policy::memory::{Fact, History, Key, Memory};
+use crate::policy::{Message, Request};
+
+use super::super::judge::Action;
+
+/// How a message comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::policy) enum Way {
+    /// A client publishes it.
+    Publish,
+    /// It is to be published for a client once its connection is lost.
+    Will,
+    /// It is delivered to a client.
+    Receive,
+}
+
+impl Way {
+    /// The message of a request that is about one.
+    pub(in crate::policy) const fn of<'r, 'm>(request: &'r Request<'m>) -> Option<(Self, &'r Message<'m>)> {
+        match request {
+            Request::Publish(message) => Some((Self::Publish, message)),
+            Request::Will(message) => Some((Self::Will, message)),
+            Request::Receive(message) => Some((Self::Receive, message)),
+            Request::Connect(_) | Request::Subscribe(_) | Request::Respond(_) => None,
+        }
+    }
+
+    pub(in crate::policy) const fn action(self) -> Action {
+        match self {
+            Self::Publish | Self::Will => Action::Publish,
+            Self::Receive => Action::Receive,
+        }
+    }
+}
+
+/// How it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::policy) enum Run {
+    /// For good: nonces are used up, and what is to be remembered is made ready.
+    Real,
+    /// Only to be told about it: nothing is used up or remembered.
+    Dry,
+    /// Once more: without what depends on when it was said.
+    Again,
+}
+
+/// One message.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::policy) struct Case<'c> {
+    pub(in crate::policy) identity: &'c Identity,
+    pub(in crate::policy) message: &'c Message<'c>,
+    /// What rules about payloads judge: the payload, without its signature where one was found good.
+    pub(in crate::policy) payload: Option<&'c [u8]>,
+    pub(in crate::policy) way: Way,
+    pub(in crate::policy) run: Run,
+    /// The time, in milliseconds since 1970.
+    pub(in crate::policy) now: i64,
+    pub(in crate::policy) memory: Option<&'c dyn Memory>,
+}
+
+impl<'c> Case<'c> {
+    /// By what the client is told from all others, and what that is: its name, where it is known, else its Client
+    /// Identifier.
+    pub(super) fn client(&self) -> [&'c [u8]; 2] {
+        match &self.identity.name {
+            Some(name) => [b"name", name.as_bytes()],
+            None => [b"client", self.identity.client_id.as_bytes()],
+        }
+    }
+
+    /// The client, of what is kept over a restart.
+    pub(super) fn client_key(&self) -> Key {
+        let [kind, name] = self.client();
+        Key::of(&[kind, name])
+    }
+
+    /// Which way it goes.
+    pub(super) const fn direction(&self) -> &'static [u8] {
+        match self.way {
+            Way::Publish | Way::Will => b"publish",
+            Way::Receive => b"receive",
+        }
+    }
+}
+
+/// What is to be remembered of a message once it goes on. Its lists keep the room that they have taken.
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Pending {
+    pub(super) histories: Vec<(Key, History, i64)>,
+    pub(super) facts: Vec<(Key, Fact)>,
+}
+
+impl Pending {
+    pub(in crate::policy) fn clear(&mut self) {
+        self.histories.clear();
+        self.facts.clear();
+    }
+
+    pub(in crate::policy) fn hand_over(&mut self, memory: &dyn Memory) {
+        for (key, history, expires) in self.histories.drain(..) {
+            memory.remember(key, history, expires);
+        }
+        for (key, fact) in self.facts.drain(..) {
+            memory.learn(key, fact);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What one connection remembers of the rules about messages, and of the message that was decided upon last.
+
+use super::case::Pending;
+
+/// Sets of rules, and what is to become of a message.
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Inspector {
+    /// Rules that speak of the same topics, ascending; each set once.
+    pub(super) kept: Vec<Box<[u32]>>,
+    /// The set that was found last.
+    pub(super) found: Vec<u32>,
+    pub(in crate::policy) pending: Pending,
+    /// Rules about signatures that have told of this client that it does not sign.
+    pub(super) noted: Vec<u32>,
+}
+
+impl Inspector {
+    /// Sets that are kept for a connection.
+    pub(super) const MAX_KEPT: usize = 32;
+    /// Where a set was not kept: it is looked for each time.
+    pub(super) const NOT_KEPT: u32 = u32::MAX - 1;
+    /// The set of no rules.
+    pub(in crate::policy) const NONE: u32 = u32::MAX;
+
+    /// The number of the set that was found last.
+    pub(super) fn intern(&mut self) -> u32 {
+        if self.found.is_empty() {
+            return Self::NONE;
+        }
+        let known = self.kept.iter().position(|known| **known == *self.found);
+        if known.is_none() && self.kept.len() >= Self::MAX_KEPT {
+            return Self::NOT_KEPT;
+        }
+        super::super::number(known.unwrap_or_else(|| {
+            self.kept.push(self.found.as_slice().into());
+            self.kept.len() - 1
+        }))
+    }
+
+    /// Lets go of all sets, once no stance names one any more.
+    pub(in crate::policy) fn forget(&mut self) {
+        (self.kept, self.found) = (Vec::new(), Vec::new());
+    }
+}

@@ -1,0 +1,298 @@
+//! What a payload must be.
+
+use std::sync::Arc;
+
+use super::case::{Case, Pending, Run, Way};
+use super::fault::{Fault, show};
+use super::history::Course;
+use super::interlock::Lock;
+use super::rule::{Check, CheckedField, PayloadFormat, PayloadRule};
+use super::value::Limits;
+use crate::payload::schema::Schema;
+use crate::payload::{self, Field, Format, Found, Reader, Value};
+use crate::policy::error::DraftError;
+use crate::policy::memory::{History, Key};
+use crate::policy::{Message, Reason};
+
+/// A rule about payloads, made ready.
+#[derive(Debug)]
+pub(in crate::policy) struct Payload {
+    max_bytes: usize,
+    allow_empty: bool,
+    reading: Option<Reading>,
+    checks: Box<[Ready]>,
+    locks: Box<[Lock]>,
+}
+
+/// How it is read.
+#[derive(Debug)]
+enum Reading {
+    Fields { format: Format, limits: payload::Limits, reader: Option<Reader>, schema: Option<Arc<Schema>> },
+    Sparkplug,
+}
+
+/// What one value must be, made ready.
+#[derive(Debug)]
+pub(super) struct Ready {
+    /// As it is written.
+    pub(super) field: Box<str>,
+    /// Which of the reader's it is.
+    place: usize,
+    required: bool,
+    limits: Limits,
+    course: Option<Course>,
+}
+
+impl Payload {
+    /// Makes a rule ready.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(in crate::policy) fn new(rule: &PayloadRule) -> Result<Self, Vec<DraftError>> {
+        let id = &rule.rule.id;
+        let mut errors = Vec::new();
+        let checks = ready(rule, &mut errors);
+        let reading = reading(rule, &mut errors);
+        let mut locks = Vec::with_capacity(rule.interlocks.len());
+        for interlock in &rule.interlocks {
+            match Lock::new(id, interlock) {
+                Ok(lock) => locks.push(lock),
+                Err(error) => errors.push(error),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let (max_bytes, allow_empty) = (rule.max_bytes, rule.allow_empty);
+        Ok(Self { max_bytes, allow_empty, reading, checks, locks: locks.into() })
+    }
+
+    /// What it asks of the plant.
+    pub(super) fn locks(&self) -> &[Lock] {
+        &self.locks
+    }
+
+    /// Whether the time makes a difference to it.
+    pub(super) fn needs_time(&self) -> bool {
+        !self.locks.is_empty() || self.checks.iter().any(|check| check.course.is_some())
+    }
+
+    /// Whether it must see the payload.
+    pub(super) const fn reads(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// Judges a message by its head.
+    ///
+    /// # Errors
+    /// It is too large.
+    #[inline]
+    pub(super) fn judge_size(&self, message: &Message<'_>) -> Result<(), Fault> {
+        if message.payload_bytes > self.max_bytes {
+            return Err(Fault::whole(Reason::PayloadSize, ""));
+        }
+        Ok(())
+    }
+
+    /// Judges a payload, and what must be so beside it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn judge(&self, id: &str, case: &Case<'_>, pending: &mut Pending) -> Result<(), Fault> {
+        let noted = pending.histories.len();
+        let judged = self.judge_payload(id, case, pending).and_then(|()| self.judge_locks(case));
+        if judged.is_err() {
+            pending.histories.truncate(noted);
+        }
+        judged
+    }
+
+    fn judge_locks(&self, case: &Case<'_>) -> Result<(), Fault> {
+        if case.run == Run::Again {
+            return Ok(());
+        }
+        self.locks.iter().try_for_each(|lock| lock.judge(case))
+    }
+
+    fn judge_payload(&self, id: &str, case: &Case<'_>, pending: &mut Pending) -> Result<(), Fault> {
+        let Some(reading) = &self.reading else { return Ok(()) };
+        if self.allow_empty && case.message.payload_bytes == 0 {
+            return Ok(());
+        }
+        let payload = case.payload.ok_or_else(|| Fault::whole(Reason::Payload, Fault::NOT_SEEN))?;
+        match reading {
+            Reading::Fields { format, limits, reader, schema } => {
+                let mut found = Found::new();
+                if let Some(reader) = reader {
+                    reader.read(payload, &mut found).map_err(|flaw| Fault::format(&flaw))?;
+                }
+                if let Some(schema) = schema {
+                    schema.validate(format, limits, payload).map_err(|flaw| Fault::schema(&flaw))?;
+                }
+                self.checks.iter().try_for_each(|check| check.judge(found.get(check.place), id, case, pending))
+            }
+            // Not known how to read: refused.
+            Reading::Sparkplug => Err(Fault::whole(Reason::Payload, "unsupported")),
+        }
+    }
+
+    /// What a fault is about, as the one who asks for an explanation is shown it.
+    pub(super) fn shown(&self, fault: &Fault, case: &Case<'_>) -> Option<String> {
+        if let Some(lock) = self.locks.iter().find(|_| fault.reason == Reason::Interlock) {
+            return lock.shown(case);
+        }
+        let Some(Reading::Fields { reader: Some(reader), .. }) = &self.reading else { return None };
+        let mut found = Found::new();
+        reader.read(case.payload?, &mut found).ok()?;
+        let check = self.checks.iter().find(|check| *check.field == *fault.field)?;
+        found.get(check.place).map(show)
+    }
+}
+
+impl Ready {
+    /// Judges what stands in the field.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    #[inline]
+    pub(super) fn judge(
+        &self,
+        value: Option<&Value<'_>>,
+        id: &str,
+        case: &Case<'_>,
+        pending: &mut Pending,
+    ) -> Result<(), Fault> {
+        let fault = |problem| Fault::new(Reason::Payload, &self.field, problem);
+        let Some(value) = value else {
+            return if self.required { Err(fault(Fault::MISSING)) } else { Ok(()) };
+        };
+        self.limits.judge(value).map_err(fault)?;
+        match &self.course {
+            None => Ok(()),
+            Some(course) => self.follow(course, value, id, case, pending).map_err(fault),
+        }
+    }
+
+    fn follow(
+        &self,
+        course: &Course,
+        value: &Value<'_>,
+        id: &str,
+        case: &Case<'_>,
+        pending: &mut Pending,
+    ) -> Result<(), &'static str> {
+        if case.run == Run::Again {
+            return Ok(());
+        }
+        let memory = case.memory.ok_or(Fault::NO_MEMORY)?;
+        let ([kind, name], topic) = (case.client(), case.message.topic.as_bytes());
+        let parts = [b"history", kind, name, case.direction(), id.as_bytes(), topic, self.field.as_bytes()];
+        let key = Key::quick(memory.keys(), &parts);
+        let (number, known) = (course.number(value, memory), memory.history(key));
+        if case.way == Way::Will {
+            return course.judge_will(known, number, case.now);
+        }
+        let mut note = |history: History| pending.histories.push((key, history, course.expires(case.now)));
+        match course.judge(known, number, case.now) {
+            Ok(history) => {
+                note(history);
+                Ok(())
+            }
+            Err((problem, None)) => Err(problem),
+            Err((problem, Some(first))) => {
+                // What is refused for being the first is what the next is held against.
+                if case.run == Run::Real {
+                    memory.remember(key, first, course.expires(case.now));
+                }
+                Err(problem)
+            }
+        }
+    }
+}
+
+fn ready(rule: &PayloadRule, errors: &mut Vec<DraftError>) -> Box<[Ready]> {
+    let mut checks: Vec<Ready> = Vec::with_capacity(rule.values.len());
+    let mut places: Vec<&str> = Vec::new();
+    for check in &rule.values {
+        let name = check.field.as_str();
+        let place = places.iter().position(|known| *known == name).unwrap_or_else(|| {
+            places.push(name);
+            places.len() - 1
+        });
+        let made = ready_one(check, place).and_then(|one| {
+            let is_double = |other: &&Ready| other.place == place && other.course.is_some();
+            if one.course.is_some() && checks.iter().any(|other| is_double(&other)) {
+                return Err("its values are followed twice".to_owned());
+            }
+            Ok(one)
+        });
+        match made {
+            Ok(one) => checks.push(one),
+            Err(why) => {
+                let (rule, field) = (rule.rule.id.clone(), name.to_owned());
+                errors.push(DraftError::Check { rule, field, why });
+            }
+        }
+    }
+    checks.into()
+}
+
+fn ready_one(check: &Check, place: usize) -> Result<Ready, String> {
+    Ok(Ready {
+        field: check.field.as_str().into(),
+        place,
+        required: check.required,
+        limits: Limits::of(check)?,
+        course: Course::of(check)?,
+    })
+}
+
+fn reading(rule: &PayloadRule, errors: &mut Vec<DraftError>) -> Option<Reading> {
+    let id = &rule.rule.id;
+    let mut needs = |what, needs| errors.push(DraftError::Format { rule: id.clone(), what, needs });
+    let format = match &rule.format {
+        None => {
+            if !rule.values.is_empty() {
+                needs("values", "a `format`");
+            }
+            if rule.schema.is_some() {
+                needs("a schema", "a `format`");
+            }
+            return None;
+        }
+        Some(PayloadFormat::Sparkplug(_)) => {
+            if rule.values.iter().any(|check| matches!(check.field, CheckedField::Field(_))) {
+                needs("fields", "another format than Sparkplug B, which has metrics");
+            }
+            if rule.schema.is_some() {
+                needs("a schema", "JSON, CBOR or MessagePack");
+            }
+            return Some(Reading::Sparkplug);
+        }
+        Some(PayloadFormat::Fields(format)) => format,
+    };
+    if rule.schema.is_some() && !matches!(format, Format::Json | Format::Cbor | Format::MessagePack) {
+        needs("a schema", "JSON, CBOR or MessagePack");
+    }
+    let mut fields: Vec<Field> = Vec::new();
+    for check in &rule.values {
+        match &check.field {
+            CheckedField::Field(field) if fields.contains(field) => {}
+            CheckedField::Field(field) => fields.push(field.clone()),
+            CheckedField::Metric(_) => needs("metrics", "the format Sparkplug B"),
+        }
+    }
+    // A schema reads all of it; there is no need to do so twice.
+    let is_read = rule.schema.is_none() || !fields.is_empty();
+    let reader = is_read.then(|| Reader::new(format.clone(), rule.limits.clone(), &fields)).transpose();
+    match reader {
+        Ok(reader) => {
+            let (format, limits) = (format.clone(), rule.limits.clone());
+            Some(Reading::Fields { format, limits, reader, schema: rule.schema.clone() })
+        }
+        Err(why) => {
+            errors.push(DraftError::Reader { rule: id.clone(), why });
+            None
+        }
+    }
+}
