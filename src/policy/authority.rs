@@ -32,8 +32,6 @@ pub struct Authority {
     is_monitored: bool,
     /// What is remembered beyond this connection.
     pub(super) memory: Option<Arc<dyn Memory>>,
-    /// What of the message that was decided upon last goes on otherwise than it came.
-    pub(super) rewrite: Option<Box<Rewrite>>,
     /// What it remembers for rules about messages; taken up when it is first used.
     pub(super) inspector: Option<Box<Inspector>>,
 }
@@ -96,7 +94,6 @@ impl Authority {
             held,
             policy: Arc::clone(policy),
             memory: None,
-            rewrite: None,
             inspector: None,
         }
     }
@@ -243,13 +240,15 @@ impl Authority {
     /// What of the message that was decided upon last goes on otherwise than it came.
     #[inline]
     pub fn take_rewrite(&mut self) -> Option<Box<Rewrite>> {
-        self.rewrite.take()
+        self.inspector.as_mut()?.rewrite.take()
     }
 
     /// What is decided once further rules have spoken: they can only deny, or have something rewritten.
     fn by_rules(&mut self, decision: Decision, identity: &Identity, request: &Request<'_>) -> Decision {
         let mut decision = decision;
-        self.rewrite = self.policy.rules.iter().find_map(|rule| rule.rewrite(identity, request));
+        if let Some(rewrite) = self.policy.rules.iter().find_map(|rule| rule.rewrite(identity, request)) {
+            self.inspector.get_or_insert_default().rewrite = Some(rewrite);
+        }
         for rule in &self.policy.rules {
             if matches!(decision, Decision::Deny(_)) {
                 break;

@@ -1,6 +1,7 @@
 //! What one connection remembers of the rules about messages, and of the message that was decided upon last.
 
 use super::case::Pending;
+use super::rewrite::Rewrite;
 
 /// Sets of rules, and what is to become of a message.
 #[derive(Debug, Default)]
@@ -10,6 +11,8 @@ pub(in crate::policy) struct Inspector {
     /// The set that was found last.
     pub(super) found: Vec<u32>,
     pub(in crate::policy) pending: Pending,
+    /// What of the message goes on otherwise than it came.
+    pub(in crate::policy) rewrite: Option<Box<Rewrite>>,
     /// Rules about signatures that have told of this client that it does not sign.
     pub(super) noted: Vec<u32>,
 }

@@ -37,7 +37,7 @@ impl Authority {
         let decision = self.by_stance(way, &stance, message);
         let mut inspector = self.inspector.take().unwrap_or_default();
         inspector.pending.clear();
-        self.rewrite = None;
+        inspector.rewrite = None;
         let decision = if matches!(decision, Decision::Deny(_)) || stance.rules() == Inspector::NONE {
             decision
         } else {
@@ -46,7 +46,7 @@ impl Authority {
             let case = Case { identity, message, payload, way, run, now, memory };
             let (decision, rewrite) = self.judge_message(&case, stance.rules(), &mut inspector, decision);
             if run == Run::Real {
-                self.rewrite = rewrite.map(Box::new);
+                inspector.rewrite = rewrite.map(Box::new);
             }
             decision
         };
@@ -116,7 +116,7 @@ impl Authority {
         decision: Decision,
     ) -> (Decision, Option<Rewrite>) {
         let plan = &self.index().plan;
-        let Inspector { kept, found, pending, noted } = inspector;
+        let Inspector { kept, found, pending, noted, .. } = inspector;
         let rules: &[u32] = match kept.get(set as usize) {
             Some(rules) => rules,
             None => {

@@ -156,6 +156,6 @@ fn ten_thousand_rules_and_a_hundred_thousand_identities_are_compiled_and_obeyed(
 
 #[test]
 fn a_connection_keeps_little() {
-    assert!(size_of::<Authority>() <= 96, "{}", size_of::<Authority>());
+    assert!(size_of::<Authority>() <= 104, "{}", size_of::<Authority>());
     assert!(size_of::<Decision>() <= 48, "{}", size_of::<Decision>());
 }
