@@ -2,9 +2,12 @@
 //!
 //! Several folders make one policy: what they say is taken together, as if one file said it. Read [`load`] first.
 
+mod attached;
 mod names;
+mod payload;
 mod roles;
 mod rules;
+mod signature;
 mod tables;
 
 use std::ops::Range;
@@ -13,6 +16,7 @@ use std::sync::Arc;
 
 pub(super) use tables::PolicyTable;
 
+use self::attached::Attached;
 use self::names::Names;
 use super::problem::{self, Problem, Source};
 use super::read::{Located, Reading, read_text};
@@ -83,6 +87,7 @@ pub(super) fn read(
     let draft = (is_whole && !parts.is_empty()).then(|| unite(&mut parts, wanted.listeners));
     for part in &mut parts {
         files.extend(part.reading.files.drain(..).map(|file| file.value));
+        files.append(&mut part.reading.more_files);
     }
     let is_sound = !parts.iter().flat_map(|part| &part.reading.problems).any(Problem::is_error);
     (draft.filter(|_| is_sound), parts)
@@ -112,11 +117,16 @@ fn unite(parts: &mut [Part], listeners: Option<&[&str]>) -> Draft {
         agreed(parts, "quarantine_topic", draft.quarantine_topic, |table| table.quarantine_topic.as_ref());
     draft.permit_all =
         parts.iter().any(|part| part.table.permit_all.as_ref().is_some_and(|permit_all| permit_all.value));
+    let mut attached = Attached::default();
     for Part { table, reading } in parts.iter_mut() {
         whole(table, reading);
         draft.roles.extend(table.role.iter().filter_map(|role| roles::role(role, listeners, reading)));
         draft.grants.extend(table.grant.iter().filter_map(|grant| rules::grant(grant, reading)));
         draft.denies.extend(table.deny.iter().filter_map(|deny| rules::deny(deny, reading)));
+        let payloads = table.payload.iter();
+        draft.payloads.extend(payloads.filter_map(|rule| payload::payload(rule, &mut attached, reading)));
+        let signatures = table.signature.iter();
+        draft.signatures.extend(signatures.filter_map(|rule| signature::signature(rule, &mut attached, reading)));
     }
     weigh(parts, &draft);
     draft

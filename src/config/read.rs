@@ -243,7 +243,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
 }
 
 /// Rules of a policy that are not known yet.
-const RULES_TO_COME: [&str; 3] = ["payload", "signature", "rate"];
+const RULES_TO_COME: [&str; 1] = ["rate"];
 
 /// A table being read, key by key.
 pub(super) struct Entries<'r> {

@@ -3,6 +3,7 @@
 mod cases;
 mod far;
 mod identity;
+mod payload;
 mod policy;
 
 use std::fs;

@@ -6,6 +6,7 @@ mod policy;
 mod table;
 mod text;
 mod time;
+mod value;
 
 pub(super) use identity::{NameExpression, certificate_attribute, prefix, template, url};
 pub(super) use number::{KeepAliveSeconds, count, duration, parse_duration, seconds, show_duration, show_size, size};
@@ -18,3 +19,4 @@ pub(super) use text::{
     plain_text, protocol, server, server_name, url_path, word, words_of,
 };
 pub(super) use time::{Days, Hours, days, hours, moment, timezone};
+pub(super) use value::{as_float, expression, extent, fact_topic, is_above, number, pointer, scalar, topic_level};

@@ -27,9 +27,8 @@ type Place = (Arc<Source>, usize);
 
 /// Where a role or a rule of this name stands.
 pub(super) fn place<'t>(table: &'t PolicyTable, name: &str) -> Option<&'t Range<usize>> {
-    let ids = table.grant.iter().map(|grant| &grant.value.id).chain(table.deny.iter().map(|deny| &deny.value.id));
-    let names = table.role.iter().map(|role| &role.value.name);
-    ids.chain(names).flatten().find(|known| known.value == name).map(|known| &known.span)
+    let names = table.role.iter().filter_map(|role| role.value.name.as_ref());
+    table.ids().chain(names).find(|known| known.value == name).map(|known| &known.span)
 }
 
 impl Names {
@@ -43,14 +42,11 @@ impl Names {
                 reserved(name, "role", Role::EVERYONE, reading);
                 once(&mut names.roles, name, "roles have the name", reading);
             }
-            let ids = table.grant.iter().map(|grant| &grant.value.id);
-            for id in ids.chain(table.deny.iter().map(|deny| &deny.value.id)).flatten() {
+            for id in table.ids() {
                 reserved(id, "rule", Policy::DEFAULT_RULE, reading);
                 once(&mut names.ids, id, "rules have the id", reading);
             }
-            let grants = table.grant.iter().flat_map(|grant| &grant.value.roles);
-            let used = grants.chain(table.deny.iter().flat_map(|deny| &deny.value.roles));
-            names.used.extend(used.map(|role| role.value.clone()));
+            names.used.extend(table.named_roles().map(|role| role.value.clone()));
         }
         names
     }
@@ -58,8 +54,7 @@ impl Names {
     /// Holds the roles that rules name against those that there are.
     pub(super) fn check(&self, parts: &mut [Part]) {
         for Part { table, reading } in parts {
-            let grants = table.grant.iter().flat_map(|grant| &grant.value.roles);
-            for role in grants.chain(table.deny.iter().flat_map(|deny| &deny.value.roles)) {
+            for role in table.named_roles() {
                 if !reading.is_full() {
                     self.known(role, reading);
                 }
@@ -102,7 +97,7 @@ impl Names {
         if acts || self.used.contains(&name.value) {
             return;
         }
-        let message = format!("no grant and no denial names the role `{}`", name.value);
+        let message = format!("no rule names the role `{}`", name.value);
         let problem = reading.at(problem::Kind::Unused, &name.span, message).warning();
         reading.report(problem);
     }

@@ -87,12 +87,12 @@ pub(super) fn deny(located: &Located<DenyTable>, reading: &mut Reading) -> Optio
     })
 }
 
-fn texts(list: &[Located<String>]) -> Vec<String> {
+pub(super) fn texts(list: &[Located<String>]) -> Vec<String> {
     list.iter().map(|text| text.value.clone()).collect()
 }
 
 /// When a rule holds; none for always.
-fn window(located: &Located<WhenTable>, reading: &mut Reading) -> Option<Window> {
+pub(super) fn window(located: &Located<WhenTable>, reading: &mut Reading) -> Option<Window> {
     let Located { value: table, span } = located;
     let (inside, hours) = match (&table.inside, &table.outside) {
         (Some(hours), None) => (true, hours.value),

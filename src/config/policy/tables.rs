@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::payload::tables::PayloadTable;
+use super::signature::tables::SignatureTable;
 use crate::config::kinds::{
     Days, File, Flag, Glob, Hours, Map, OneOrMany, Words, days, duration, glob, hours, label, list, name, one_or_many,
     optional, plain_text, prefix, qos, required, required_list, seconds, size, table, timezone, topic_filter,
@@ -15,8 +17,10 @@ use crate::identity::{Pattern, Prefix};
 use crate::mqtt::frame::QoS;
 use crate::policy::{Broad, Draft, Mode, OnDeny};
 
+/// Rules about what messages say: each may hold a schema or keys of its own.
+const MANY_RULES: usize = 10_000;
 /// Entries of a list in a policy.
-const MANY: usize = 100_000;
+pub(super) const MANY: usize = 100_000;
 
 settings! {
     /// A policy.
@@ -37,6 +41,30 @@ settings! {
         grant: Vec<Located<GrantTable>> = Vec::new(), list(table(), 0..=MANY);
         /// What is refused, whatever grants permit.
         deny: Vec<Located<DenyTable>> = Vec::new(), list(table(), 0..=MANY);
+        /// What payloads must be.
+        payload: Vec<Located<PayloadTable>> = Vec::new(), list(table(), 0..=MANY_RULES);
+        /// What signatures messages must have, or are given.
+        signature: Vec<Located<SignatureTable>> = Vec::new(), list(table(), 0..=MANY_RULES);
+    }
+}
+
+impl PolicyTable {
+    /// The id of each rule, where it has one.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &Located<String>> {
+        let grants = self.grant.iter().map(|grant| &grant.value.id);
+        let denies = self.deny.iter().map(|deny| &deny.value.id);
+        let payloads = self.payload.iter().map(|payload| &payload.value.id);
+        let signatures = self.signature.iter().map(|signature| &signature.value.id);
+        grants.chain(denies).chain(payloads).chain(signatures).flatten()
+    }
+
+    /// Each role that a rule names.
+    pub(super) fn named_roles(&self) -> impl Iterator<Item = &Located<String>> {
+        let grants = self.grant.iter().flat_map(|grant| &grant.value.roles);
+        let denies = self.deny.iter().flat_map(|deny| &deny.value.roles);
+        let payloads = self.payload.iter().flat_map(|payload| &payload.value.roles);
+        let signatures = self.signature.iter().flat_map(|signature| &signature.value.roles);
+        grants.chain(denies).chain(payloads).chain(signatures)
     }
 }
 
@@ -61,7 +89,7 @@ impl Words for Broad {
 settings! {
     /// Clients that have something in common. A client has every role that fits it.
     pub(in crate::config) struct RoleTable {
-        /// Its name, by which grants and denials mean it; unique.
+        /// Its name, by which rules mean it; unique.
         name: Option<Located<String>> = None, required(name());
         /// What is known of its clients; all of it must hold.
         conditions as "match": Option<Located<MatchTable>> = None, optional(table());
@@ -141,7 +169,7 @@ settings! {
 settings! {
     /// What some roles may do.
     pub(in crate::config) struct GrantTable {
-        /// Its id, which records and Reason Strings show; unique among grants and denials.
+        /// Its id, which records and Reason Strings show; unique among all rules.
         id: Option<Located<String>> = None, required(name());
         /// Who: names of roles; `everyone` is every client.
         roles: Vec<Located<String>> = Vec::new(), required_list(name(), 1..=MANY);
@@ -173,7 +201,7 @@ settings! {
 settings! {
     /// What some roles may not do, whatever grants permit.
     pub(in crate::config) struct DenyTable {
-        /// Its id, which records and Reason Strings show; unique among grants and denials.
+        /// Its id, which records and Reason Strings show; unique among all rules.
         id: Option<Located<String>> = None, required(name());
         /// Who: names of roles; every client when not given.
         roles: Vec<Located<String>> = Vec::new(), list(name(), 0..=MANY);

@@ -26,12 +26,12 @@ fn united(texts: &[&str]) -> Result<Draft, String> {
     draft.ok_or_else(|| Problems::new(problems).to_string())
 }
 
-fn draft(text: &str) -> Draft {
+pub(super) fn draft(text: &str) -> Draft {
     united(&[text]).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 /// Equal, as far as `Debug` shows.
-fn check<T: std::fmt::Debug>(found: &T, expected: &T) {
+pub(super) fn check<T: std::fmt::Debug>(found: &T, expected: &T) {
     assert_eq!(format!("{found:#?}"), format!("{expected:#?}"));
 }
 
