@@ -5,8 +5,10 @@ pub mod connection;
 mod credentials;
 mod import;
 mod oracle;
+mod payload_protobuf;
 mod policy;
 mod proxy;
+mod sparkplug;
 mod stream;
 mod topics;
 
@@ -42,6 +44,8 @@ targets! {
     token => credentials::tokens;
     answer => credentials::answers;
     proxy => proxy::header;
+    payload_protobuf => payload_protobuf::read;
     policy => policy::decide;
+    sparkplug => sparkplug::judge;
     import => import::read;
 }

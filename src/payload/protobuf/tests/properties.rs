@@ -4,66 +4,8 @@ use proptest::collection::{btree_map, hash_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
+use super::model::{FIELDS, oracle};
 use super::*;
-
-const FIELDS: [&str; 18] = [
-    "/celsius",
-    "/bar",
-    "/unit",
-    "/raw",
-    "/valid",
-    "/state",
-    "/position/x",
-    "/samples",
-    "/samples/1",
-    "/tags/0",
-    "/track/1/y",
-    "/limits/a",
-    "/axes/1/x",
-    "/switches/true",
-    "/speed",
-    "/recipe",
-    "/numbers/sint64",
-    "/motor/rpm",
-];
-
-/// What prost reads of the same fields; of a number that is none, nothing is known.
-fn oracle(reading: &Reading) -> Vec<Option<String>> {
-    let float = |value: f64| Some(format!("{value:?}"));
-    let text = |text: &String| format!("{text:?}");
-    let state = match reading.state {
-        0 => "\"STOPPED\"".to_owned(),
-        1 => "\"RUNNING\"".to_owned(),
-        2 => "\"FAULT\"".to_owned(),
-        other => other.to_string(),
-    };
-    vec![
-        float(reading.celsius),
-        reading.bar.and_then(float),
-        Some(text(&reading.unit)),
-        Some(format!("{:?}", reading.raw)),
-        Some(reading.valid.to_string()),
-        Some(state),
-        reading.position.as_ref().map(|position| position.x.to_string()),
-        Some(format!("list of {}", reading.samples.len())),
-        reading.samples.get(1).and_then(|sample| float(*sample)),
-        reading.tags.first().map(text),
-        reading.track.get(1).map(|position| position.y.to_string()),
-        reading.limits.get("a").and_then(|limit| float(*limit)),
-        reading.axes.get(&1).map(|position| position.x.to_string()),
-        reading.switches.get(&true).map(text),
-        match &reading.command {
-            Some(Command::Speed(speed)) => Some(speed.to_string()),
-            _ => None,
-        },
-        match &reading.command {
-            Some(Command::Recipe(recipe)) => Some(text(recipe)),
-            _ => None,
-        },
-        reading.numbers.as_ref().map(|numbers| numbers.sint64.to_string()),
-        reading.motor.as_ref().map(|motor| motor.rpm.to_string()),
-    ]
-}
 
 fn read(payload: &[u8], unknown_fields: bool) -> Result<Vec<Option<String>>, FlawKind> {
     let reader = plant(Limits::default(), unknown_fields, &FIELDS);

@@ -1,0 +1,4 @@
+//! Sparkplug B.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzz::sparkplug(data));
