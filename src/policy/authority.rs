@@ -112,7 +112,11 @@ impl Authority {
         identity: &Identity,
         unix_millis: i64,
     ) {
+        let nodes = self.inspector.as_mut().and_then(|inspector| inspector.nodes.take());
         *self = Self::new(policy, identity, unix_millis).with_memory(memory);
+        if nodes.is_some() {
+            self.inspector.get_or_insert_default().nodes = nodes;
+        }
     }
 
     /// The policy.
@@ -229,8 +233,11 @@ impl Authority {
 
     /// The message that was decided upon last goes on: what is to be remembered of it is.
     pub fn accept(&mut self) {
-        if let (Some(inspector), Some(memory)) = (&mut self.inspector, &self.memory) {
-            inspector.pending.hand_over(&**memory);
+        if let Some(inspector) = &mut self.inspector {
+            inspector.settle(true);
+            if let Some(memory) = &self.memory {
+                inspector.pending.hand_over(&**memory);
+            }
         }
         for rule in &self.policy.rules {
             rule.accepted();

@@ -1,6 +1,7 @@
 //! One message, as rules about messages are asked about it.
 
 use crate::identity::Identity;
+use crate::payload::sparkplug::{Nodes, Step};
 use crate::policy::memory::{Fact, History, Key, Memory};
 use crate::policy::{Message, Request};
 
@@ -59,9 +60,26 @@ pub(in crate::policy) struct Case<'c> {
     /// The time, in milliseconds since 1970.
     pub(in crate::policy) now: i64,
     pub(in crate::policy) memory: Option<&'c dyn Memory>,
+    /// What the connection knows of edge nodes of Sparkplug.
+    pub(in crate::policy) nodes: Option<&'c Nodes>,
+    /// The group, edge node and device that metrics are of; their values are remembered by these, not by the topic.
+    pub(in crate::policy) part: Option<[&'c str; 3]>,
 }
 
 impl<'c> Case<'c> {
+    /// The same, of values that were taken long ago.
+    pub(super) const fn of_the_past(&self) -> Self {
+        Self { run: Run::Again, ..*self }
+    }
+
+    /// What values are of.
+    pub(super) fn subject(&self) -> [&'c [u8]; 3] {
+        match self.part {
+            None => [self.message.topic.as_bytes(), b"", b""],
+            Some(part) => part.map(str::as_bytes),
+        }
+    }
+
     /// By what the client is told from all others, and what that is: its name, where it is known, else its Client
     /// Identifier.
     pub(super) fn client(&self) -> [&'c [u8]; 2] {
@@ -91,12 +109,15 @@ impl<'c> Case<'c> {
 pub(in crate::policy) struct Pending {
     pub(super) histories: Vec<(Key, History, i64)>,
     pub(super) facts: Vec<(Key, Fact)>,
+    /// What it changes in what is known of edge nodes, going on or not.
+    pub(super) step: Option<Step>,
 }
 
 impl Pending {
     pub(in crate::policy) fn clear(&mut self) {
         self.histories.clear();
         self.facts.clear();
+        self.step = None;
     }
 
     pub(in crate::policy) fn hand_over(&mut self, memory: &dyn Memory) {

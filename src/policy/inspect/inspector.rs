@@ -2,6 +2,7 @@
 
 use super::case::Pending;
 use super::rewrite::Rewrite;
+use crate::payload::sparkplug::Nodes;
 
 /// Sets of rules, and what is to become of a message.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(in crate::policy) struct Inspector {
     pub(in crate::policy) rewrite: Option<Box<Rewrite>>,
     /// Rules about signatures that have told of this client that it does not sign.
     pub(super) noted: Vec<u32>,
+    /// What is known of edge nodes of Sparkplug; taken up when it is first used.
+    pub(in crate::policy) nodes: Option<Box<Nodes>>,
 }
 
 impl Inspector {
@@ -38,6 +41,13 @@ impl Inspector {
             self.kept.push(self.found.as_slice().into());
             self.kept.len() - 1
         }))
+    }
+
+    /// Says whether the message that was decided upon last goes on.
+    pub(in crate::policy) fn settle(&mut self, goes_on: bool) {
+        if let Some(step) = self.pending.step.take() {
+            self.nodes.get_or_insert_default().settle(step, goes_on);
+        }
     }
 
     /// Lets go of all sets, once no stance names one any more.

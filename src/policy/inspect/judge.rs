@@ -36,6 +36,7 @@ impl Authority {
         let stance = self.stance_of(way, message.topic);
         let decision = self.by_stance(way, &stance, message);
         let mut inspector = self.inspector.take().unwrap_or_default();
+        inspector.settle(false);
         inspector.pending.clear();
         inspector.rewrite = None;
         let decision = if matches!(decision, Decision::Deny(_)) || stance.rules() == Inspector::NONE {
@@ -43,13 +44,19 @@ impl Authority {
         } else {
             let memory = self.memory.as_deref();
             let (payload, now) = (message.payload, self.unix_millis);
-            let case = Case { identity, message, payload, way, run, now, memory };
+            let case = Case { identity, message, payload, way, run, now, memory, nodes: None, part: None };
             let (decision, rewrite) = self.judge_message(&case, stance.rules(), &mut inspector, decision);
             if run == Run::Real {
                 inspector.rewrite = rewrite.map(Box::new);
             }
             decision
         };
+        if matches!(decision, Decision::Deny(_)) && run == Run::Real {
+            inspector.settle(false);
+        } else if way == Way::Will && run == Run::Again {
+            // It has gone on long since: another policy may see it for the first time.
+            inspector.settle(true);
+        }
         if run != Run::Real || matches!(decision, Decision::Deny(_)) {
             inspector.pending.clear();
         }
@@ -116,7 +123,7 @@ impl Authority {
         decision: Decision,
     ) -> (Decision, Option<Rewrite>) {
         let plan = &self.index().plan;
-        let Inspector { kept, found, pending, noted, .. } = inspector;
+        let Inspector { kept, found, pending, noted, nodes, .. } = inspector;
         let rules: &[u32] = match kept.get(set as usize) {
             Some(rules) => rules,
             None => {
@@ -136,7 +143,7 @@ impl Authority {
         let opened = self.judge_seals(case, rules, noted, decision);
         let Opened { mut decision, plain, signer, mut rewrite } = opened;
         let payload = plain.as_ref().map(|plain| &*plain.payload).or(case.payload);
-        let case = Case { payload, ..*case };
+        let case = Case { payload, nodes: nodes.as_deref(), ..*case };
         if matches!(decision, Decision::Deny(_)) {
             return (decision, None);
         }

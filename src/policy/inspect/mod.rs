@@ -16,6 +16,7 @@ mod plan;
 mod rewrite;
 mod rule;
 mod signature;
+mod sparkplug;
 mod value;
 mod weigh;
 

@@ -7,6 +7,7 @@ use super::fault::{Fault, show};
 use super::history::Course;
 use super::interlock::Lock;
 use super::rule::{Check, CheckedField, PayloadFormat, PayloadRule};
+use super::sparkplug::Births;
 use super::value::Limits;
 use crate::payload::schema::Schema;
 use crate::payload::{self, Field, Format, Found, Reader, Value};
@@ -28,7 +29,7 @@ pub(in crate::policy) struct Payload {
 #[derive(Debug)]
 enum Reading {
     Fields { format: Format, limits: payload::Limits, reader: Option<Reader>, schema: Option<Arc<Schema>> },
-    Sparkplug,
+    Sparkplug(Box<Births>),
 }
 
 /// What one value must be, made ready.
@@ -131,8 +132,7 @@ impl Payload {
                 }
                 self.checks.iter().try_for_each(|check| check.judge(found.get(check.place), id, case, pending))
             }
-            // Not known how to read: refused.
-            Reading::Sparkplug => Err(Fault::whole(Reason::Payload, "unsupported")),
+            Reading::Sparkplug(births) => births.judge(payload, &self.checks, id, case, pending),
         }
     }
 
@@ -185,14 +185,24 @@ impl Ready {
             return Ok(());
         }
         let memory = case.memory.ok_or(Fault::NO_MEMORY)?;
-        let ([kind, name], topic) = (case.client(), case.message.topic.as_bytes());
-        let parts = [b"history", kind, name, case.direction(), id.as_bytes(), topic, self.field.as_bytes()];
+        let ([kind, name], [topic, node, device]) = (case.client(), case.subject());
+        let (direction, field) = (case.direction(), self.field.as_bytes());
+        let parts = [b"history", kind, name, direction, id.as_bytes(), topic, node, device, field];
         let key = Key::quick(memory.keys(), &parts);
-        let (number, known) = (course.number(value, memory), memory.history(key));
+        // A payload of Sparkplug may hold one metric more than once.
+        let before = pending.histories.iter().rposition(|(known, ..)| *known == key);
+        let known = before.and_then(|at| pending.histories.get(at)).map(|(_, history, _)| *history);
+        let (number, known) = (course.number(value, memory), known.or_else(|| memory.history(key)));
         if case.way == Way::Will {
             return course.judge_will(known, number, case.now);
         }
-        let mut note = |history: History| pending.histories.push((key, history, course.expires(case.now)));
+        let mut note = |history: History| {
+            let noted = (key, history, course.expires(case.now));
+            match before.and_then(|at| pending.histories.get_mut(at)) {
+                Some(before) => *before = noted,
+                None => pending.histories.push(noted),
+            }
+        };
         match course.judge(known, number, case.now) {
             Ok(history) => {
                 note(history);
@@ -260,14 +270,15 @@ fn reading(rule: &PayloadRule, errors: &mut Vec<DraftError>) -> Option<Reading> 
             }
             return None;
         }
-        Some(PayloadFormat::Sparkplug(_)) => {
+        Some(PayloadFormat::Sparkplug(sparkplug)) => {
             if rule.values.iter().any(|check| matches!(check.field, CheckedField::Field(_))) {
                 needs("fields", "another format than Sparkplug B, which has metrics");
             }
             if rule.schema.is_some() {
                 needs("a schema", "JSON, CBOR or MessagePack");
             }
-            return Some(Reading::Sparkplug);
+            let made = Births::new(sparkplug, &rule.limits).map_err(|why| DraftError::Reader { rule: id.clone(), why });
+            return made.map_err(|error| errors.push(error)).ok().map(|births| Reading::Sparkplug(Box::new(births)));
         }
         Some(PayloadFormat::Fields(format)) => format,
     };

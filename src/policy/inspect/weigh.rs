@@ -28,7 +28,9 @@ impl Authority {
             return;
         };
         let (payload, run, now) = (message.payload, Run::Dry, self.unix_millis);
-        let mut case = Case { identity, message, payload, way, run, now, memory: self.memory.as_deref() };
+        let nodes = self.inspector.as_ref().and_then(|inspector| inspector.nodes.as_deref());
+        let mut case =
+            Case { identity, message, payload, way, run, now, memory: self.memory.as_deref(), nodes, part: None };
         let mut plain = None;
         for rule in plan.seals() {
             let seal = &rule.said.own;
