@@ -3,6 +3,7 @@
 mod histories;
 mod plant;
 mod rules;
+mod sparkplug;
 mod values;
 
 use std::collections::HashMap;
