@@ -39,6 +39,10 @@ impl Unsigned {
         }
         let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         if rules.len() >= MAX_RULES && !rules.contains_key(rule) {
+            // Rules of before a reload, perhaps.
+            rules.retain(|_, known| !lock(known).is_empty());
+        }
+        if rules.len() >= MAX_RULES && !rules.contains_key(rule) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -56,10 +60,9 @@ impl Unsigned {
         }
     }
 
-    /// How many there are, rule by rule. A rule of which nobody was heard stands at zero once, and is then left out.
+    /// How many there are, rule by rule; a rule that everybody signs for by now stands at zero.
     pub(super) fn count(&self, now_millis: i64) -> Vec<(Box<str>, usize)> {
-        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
-        rules.retain(|_, known| !lock(known).is_empty());
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
         let counts = rules.iter().map(|(rule, known)| {
             let mut known = lock(known);
             known.retain(|_, last| now_millis.saturating_sub(*last) < WINDOW_MILLIS);
