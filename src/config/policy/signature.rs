@@ -86,6 +86,13 @@ fn not_of_the_action(table: &SignatureTable, action: ActionName, reading: &mut R
                 means_nothing(key, span, why, reading);
             }
         }
+        if let Some(Located { value: Freshness::Counter, span }) = &table.freshness {
+            let problem = reading
+                .at(problem::Kind::Contradiction, span, "the gateway signs with nonces alone")
+                .label("several gateways share a key, and no counter")
+                .help("remove it; who verifies takes `freshness = \"nonce\"` or `\"either\"`");
+            reading.report(problem);
+        }
         return;
     }
     if let Some(sign_with) = &table.sign_with {
