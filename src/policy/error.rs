@@ -90,7 +90,7 @@ pub enum DraftError {
         /// Its id.
         rule: String,
         /// Why not.
-        why: &'static str,
+        why: String,
     },
     /// Two rules would rewrite the same message.
     #[error("rules `{0}` and `{1}` both take off or make signatures of the same messages")]

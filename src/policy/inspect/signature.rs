@@ -42,14 +42,11 @@ impl Seal {
     /// # Errors
     /// Everything that is wrong with it.
     pub(in crate::policy) fn new(rule: SignatureRule) -> Result<Self, Vec<DraftError>> {
-        let wrong = |why| DraftError::Signature { rule: rule.rule.id.clone(), why };
+        let wrong = |why: &str| DraftError::Signature { rule: rule.rule.id.clone(), why: why.to_owned() };
         let scheme = &rule.scheme;
         let mut errors = Vec::new();
-        if scheme.algorithms.is_empty() {
-            errors.push(wrong("it takes no algorithm"));
-        }
-        if scheme.max_age.is_none() && scheme.freshness != Freshness::Counter {
-            errors.push(wrong("a nonce is remembered as long as a signature may be old: it needs `max_age`"));
+        if let Err(problem) = scheme.check() {
+            errors.push(wrong(&problem.to_string()));
         }
         if scheme.max_age.is_some_and(|age| age.is_zero()) {
             errors.push(wrong("its `max_age` is no time at all"));

@@ -34,12 +34,12 @@ impl Authority {
         let mut plain = None;
         for rule in plan.seals() {
             let seal = &rule.said.own;
-            let said = self.matches(rule, &case).and_then(|filter| {
+            let said = self.matches(rule, &case).map(|filter| {
                 if seal.signs() {
                     let signed = seal.sign(&case).map(|_| (Says::Allow, format!("`{filter}` matches: it is signed")));
-                    return Ok(signed.unwrap_or_else(|fault| self.said(rule, &fault, None, decision)));
+                    return signed.unwrap_or_else(|fault| self.said(rule, &fault, None, decision));
                 }
-                Ok(match seal.judge(&rule.id, &case) {
+                match seal.judge(&rule.id, &case) {
                     Err(fault) => self.said(rule, &fault, None, decision),
                     Ok(Held::Unsigned) => {
                         (Says::Observe, format!("`{filter}` matches: not signed, and need not be yet"))
@@ -48,7 +48,7 @@ impl Authority {
                         plain = plain.take().or_else(|| seal.plain(message.payload?).ok());
                         (Says::Allow, format!("`{filter}` matches: signed with the key `{kid}`"))
                     }
-                })
+                }
             });
             weighed.push(self.weighed(rule, Kind::Signature, self.named(rule, said, decision)));
         }

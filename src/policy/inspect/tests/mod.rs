@@ -3,6 +3,7 @@
 mod histories;
 mod plant;
 mod rules;
+mod signatures;
 mod sparkplug;
 mod values;
 
