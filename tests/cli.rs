@@ -73,6 +73,8 @@ fn help_and_version_are_answers() {
         (vec!["--help"], "Exit codes"),
         (vec!["check", "--help"], "/etc/tidegate/gateway.toml"),
         (vec!["run", "--help"], "SIGTERM"),
+        (vec!["quarantine", "--help"], "mosquitto_sub"),
+        (vec!["quarantine", "replay", "--help"], "--dry-run"),
     ] {
         let output = tidegate(&arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");

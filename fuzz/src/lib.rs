@@ -3,6 +3,7 @@
 
 pub mod connection;
 mod credentials;
+mod envelopes;
 mod import;
 mod oracle;
 mod payload_protobuf;
@@ -48,4 +49,5 @@ targets! {
     policy => policy::decide;
     sparkplug => sparkplug::judge;
     import => import::read;
+    envelope => envelopes::read;
 }

@@ -8,6 +8,7 @@ mod import;
 mod log;
 mod passwd;
 mod pki;
+mod quarantine;
 mod run;
 mod test;
 
@@ -67,9 +68,12 @@ enum Command {
     /// Ask policies the cases that they carry
     #[command(long_about = test::ABOUT)]
     Test(test::Arguments),
-    /// Make a CA, certificates and revocation lists for trying and testing
+    /// Make a CA, certificates and revocation lists for trying things
     #[command(long_about = pki::ABOUT)]
     Pki(pki::Arguments),
+    /// Show quarantined messages, or publish them
+    #[command(long_about = quarantine::ABOUT)]
+    Quarantine(quarantine::Arguments),
     /// Add, replace, delete or verify an entry of a password file
     #[command(long_about = passwd::ABOUT)]
     Passwd(passwd::Arguments),
@@ -124,6 +128,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Pki(arguments) => pki::pki(&arguments),
+        Command::Quarantine(arguments) => quarantine::quarantine(&arguments),
         Command::Passwd(arguments) => passwd::passwd(&arguments),
     }
     .into()

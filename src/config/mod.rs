@@ -63,6 +63,12 @@ pub fn duration(text: &str) -> Option<Duration> {
     kinds::parse_duration(text)
 }
 
+/// `HOST:PORT` as settings write it.
+#[must_use]
+pub fn server(text: &str) -> Option<Server> {
+    kinds::parse_server(text)
+}
+
 /// A policy that was read without settings.
 #[derive(Debug)]
 pub struct LoadedPolicy {

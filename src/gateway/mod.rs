@@ -12,6 +12,7 @@ mod build;
 mod calendar;
 mod census;
 mod changes;
+pub mod client;
 mod connection;
 mod far;
 mod listener;

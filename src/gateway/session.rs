@@ -25,7 +25,7 @@ use crate::mqtt::{Context, Direction, Limits, Version, encode};
 
 /// Why there is no session, or no more.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SessionError {
+pub enum SessionError {
     /// The broker could not be reached.
     #[error("can't reach the broker")]
     Dial(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -100,11 +100,11 @@ pub(super) enum Heard {
 
 /// A message that the broker delivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Delivery {
+pub struct Delivery {
     /// Its Topic Name.
-    pub(super) topic: String,
+    pub topic: String,
     /// Its payload.
-    pub(super) payload: Vec<u8>,
+    pub payload: Vec<u8>,
     /// At QoS 1, what acknowledges it.
     pub(super) acknowledge: Option<(QoS, NonZeroU16)>,
 }

@@ -16,7 +16,7 @@ pub(super) use table::{
 };
 pub(super) use text::{
     File, Flag, PlainText, Unwatched, Words, address, asked_name, fingerprint, hex, host_address, label, name,
-    plain_text, protocol, server, server_name, url_path, word, words_of,
+    parse_server, plain_text, protocol, server, server_name, url_path, word, words_of,
 };
 pub(super) use time::{Days, Hours, days, hours, moment, timezone};
 pub(super) use value::{as_float, expression, extent, fact_topic, is_above, number, pointer, scalar, topic_level};

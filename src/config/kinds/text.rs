@@ -250,18 +250,24 @@ pub(in crate::config) fn asked_name() -> Text<String> {
 
 /// The host and port of a server.
 pub(in crate::config) fn server() -> Text<Server> {
-    let check = |text: &str| {
-        let (host, port) = text.rsplit_once(':')?;
-        let port = digits_only(port).and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)?;
-        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let is_bracketed = bare.is_some();
-        let host = bare.unwrap_or(host);
-        let is_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
-        let is_name = rustls::pki_types::ServerName::try_from(host).is_ok() && !host.contains(':');
-        let is_known = if is_bracketed { is_v6 } else { is_name };
-        is_known.then(|| Server { host: host.to_owned(), port })
-    };
-    Text { expects: "a host and a port, such as `10.0.0.5:1883` or `[fd00::5]:8883`", check, write: Server::to_string }
+    Text {
+        expects: "a host and a port, such as `10.0.0.5:1883` or `[fd00::5]:8883`",
+        check: parse_server,
+        write: Server::to_string,
+    }
+}
+
+/// `HOST:PORT`.
+pub(in crate::config) fn parse_server(text: &str) -> Option<Server> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port = digits_only(port).and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)?;
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_bracketed = bare.is_some();
+    let host = bare.unwrap_or(host);
+    let is_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
+    let is_name = rustls::pki_types::ServerName::try_from(host).is_ok() && !host.contains(':');
+    let is_known = if is_bracketed { is_v6 } else { is_name };
+    is_known.then(|| Server { host: host.to_owned(), port })
 }
 
 /// A file or folder that is read; relative to the file that names it.

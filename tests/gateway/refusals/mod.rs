@@ -8,6 +8,7 @@ mod lifetimes;
 mod mosquitto;
 mod publications;
 mod quarantine;
+mod replay;
 mod subscriptions;
 mod window;
 
