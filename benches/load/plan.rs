@@ -43,11 +43,13 @@ const LATENCY: &str = "added µs, QoS 1 round trip, 256 B, 3,000/s";
 const CONNECT: &str = "CPU µs per connect, CONNECT, close";
 const MEMORY: &str = "KiB resident per idle connection";
 
-const FLAT_OUT: Target = Target { of_relay: Some(1.05), of_haproxy: Some(1.05), of_permit_all: GRANTS, at_most: None };
-const BATCHED: Target = Target { of_relay: Some(1.05), of_haproxy: Some(0.40), of_permit_all: GRANTS, at_most: None };
-const PACED: Target = Target { of_relay: Some(1.05), of_haproxy: Some(0.80), of_permit_all: GRANTS, at_most: None };
+const FLAT_OUT: Target = Target { of_relay: Some(1.05), of_haproxy: Some(1.05), of_permit_all: GRANTS, ..INSPECTED };
+const BATCHED: Target = Target { of_relay: Some(1.05), of_haproxy: Some(0.40), of_permit_all: GRANTS, ..INSPECTED };
+const PACED: Target = Target { of_relay: Some(1.05), of_haproxy: Some(0.80), of_permit_all: GRANTS, ..INSPECTED };
 const NO_WORSE: Target = Target { of_haproxy: Some(1.0), ..NONE };
-const NONE: Target = Target { of_relay: None, of_haproxy: None, of_permit_all: None, at_most: None };
+const NONE: Target =
+    Target { of_relay: None, of_haproxy: None, of_permit_all: None, at_most: None, inspection_adds: None };
+const INSPECTED: Target = Target { inspection_adds: Some(0.5), ..NONE };
 const GRANTS: Option<f64> = Some(1.05);
 
 /// The message rows: name, QoS, payload, pace, messages per round, target.
@@ -84,7 +86,7 @@ impl Plan {
                 "--rounds" => plan.rounds = Some(arguments.next().ok_or("--rounds NUMBER")?.parse()?),
                 "--only" => plan.only = Some(arguments.next().ok_or("--only TEXT")?.clone()),
                 "--subjects" => {
-                    let named = arguments.next().ok_or("--subjects relay,haproxy,tidegate,granted")?;
+                    let named = arguments.next().ok_or("--subjects relay,haproxy,tidegate,granted,inspected")?;
                     plan.kinds.retain(|kind| named.contains(&format!("{kind:?}").to_lowercase()));
                 }
                 other => {

@@ -14,6 +14,8 @@ pub(crate) struct Target {
     /// What 1,000 grants may cost, against permitting everything.
     pub(crate) of_permit_all: Option<f64>,
     pub(crate) at_most: Option<f64>,
+    /// What two range checks may add to permitting everything, in the unit of the row.
+    pub(crate) inspection_adds: Option<f64>,
 }
 
 /// The middle of many figures, and the quarters around it.
@@ -40,11 +42,12 @@ pub(crate) struct Row {
     pub(crate) group: &'static str,
     pub(crate) name: String,
     pub(crate) target: Target,
-    pub(crate) rounds: [Vec<f64>; 4],
-    median: [Option<f64>; 4],
+    pub(crate) rounds: [Vec<f64>; 5],
+    median: [Option<f64>; 5],
     of_relay: Option<Spread>,
     of_haproxy: Option<Spread>,
     of_permit_all: Option<Spread>,
+    inspection_adds: Option<Spread>,
     met: Option<bool>,
 }
 
@@ -56,10 +59,11 @@ impl Row {
             name,
             target,
             rounds,
-            median: [None; 4],
+            median: [None; 5],
             of_relay: None,
             of_haproxy: None,
             of_permit_all: None,
+            inspection_adds: None,
             met: None,
         }
     }
@@ -70,16 +74,17 @@ impl Row {
 
     /// Medians, and ratios as the median of the ratios of each round.
     pub(crate) fn finish(&mut self) {
-        let [relay, haproxy, tidegate, granted] = &self.rounds;
-        self.median =
-            [relay, haproxy, tidegate, granted].map(|figures| Some(Spread::of(figures.iter().copied())?.median));
+        let [relay, haproxy, tidegate, granted, inspected] = &self.rounds;
+        self.median = self.rounds.each_ref().map(|figures| Some(Spread::of(figures.iter().copied())?.median));
         let ratio = |mine: &[f64], other: &[f64]| Spread::of(mine.iter().zip(other).map(|(mine, other)| mine / other));
         (self.of_relay, self.of_haproxy) = (ratio(tidegate, relay), ratio(tidegate, haproxy));
         self.of_permit_all = ratio(granted, tidegate);
+        self.inspection_adds = Spread::of(inspected.iter().zip(tidegate).map(|(with, without)| with - without));
         let middle = |ratio: Option<Spread>| Some(ratio?.median);
         let judged = [
             (middle(self.of_relay), self.target.of_relay),
             (middle(self.of_haproxy), self.target.of_haproxy),
+            (middle(self.inspection_adds), self.target.inspection_adds),
             (middle(self.of_permit_all), self.target.of_permit_all),
             (self.median[Kind::Tidegate as usize], self.target.at_most),
         ];
@@ -102,8 +107,16 @@ pub(crate) fn table(rows: &[Row]) -> String {
             group = row.group;
             _ = writeln!(
                 out,
-                "\n{group:<46}{:>11}{:>11}{:>11}{:>11}   {:<26}{:<26}{:<26}",
-                "relay", "HAProxy", "Tidegate", "1k grants", "× relay", "× HAProxy", "grants × permit-all"
+                "\n{group:<46}{:>11}{:>11}{:>11}{:>11}{:>11}   {:<26}{:<26}{:<26}{:<26}",
+                "relay",
+                "HAProxy",
+                "Tidegate",
+                "1k grants",
+                "2 ranges",
+                "× relay",
+                "× HAProxy",
+                "grants × permit-all",
+                "ranges − permit-all"
             );
         }
         _ = write!(out, "  {:<44}", row.name);
@@ -113,9 +126,10 @@ pub(crate) fn table(rows: &[Row]) -> String {
         let of_relay = ratio(row.of_relay, row.target.of_relay);
         let of_haproxy = ratio(row.of_haproxy, row.target.of_haproxy);
         let of_permit_all = ratio(row.of_permit_all, row.target.of_permit_all);
+        let inspection_adds = ratio(row.inspection_adds, row.target.inspection_adds);
         let limit = row.target.at_most.map(|limit| format!("≤ {limit} ")).unwrap_or_default();
         let met = row.met.map(|met| if met { "met" } else { "MISSED" }).unwrap_or_default();
-        _ = writeln!(out, "   {of_relay:<26}{of_haproxy:<26}{of_permit_all:<26}{limit}{met}");
+        _ = writeln!(out, "   {of_relay:<26}{of_haproxy:<26}{of_permit_all:<26}{inspection_adds:<26}{limit}{met}");
     }
     out
 }

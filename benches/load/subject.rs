@@ -25,13 +25,15 @@ pub(crate) enum Kind {
     Tidegate,
     /// With a policy of [`GRANTS`] grants.
     Granted,
+    /// With a policy that permits everything but values out of range.
+    Inspected,
 }
 
 /// Grants of the policy that one subject enforces.
 const GRANTS: usize = 1000;
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Relay, Self::HaProxy, Self::Tidegate, Self::Granted];
+    pub(crate) const ALL: [Self; 5] = [Self::Relay, Self::HaProxy, Self::Tidegate, Self::Granted, Self::Inspected];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -39,10 +41,11 @@ impl Kind {
             Self::HaProxy => "HAProxy",
             Self::Tidegate => "Tidegate",
             Self::Granted => "Tidegate, 1,000 grants",
+            Self::Inspected => "Tidegate, two ranges",
         }
     }
 
-    /// HAProxy may be missing; the other two come with the bench.
+    /// HAProxy may be missing; the others come with the bench.
     pub(crate) fn is_installed(self) -> bool {
         self != Self::HaProxy || haproxy_program().is_some()
     }
@@ -71,6 +74,7 @@ impl Subject {
             Kind::HaProxy => haproxy(pki, plain, mutual, broker)?,
             Kind::Tidegate => tidegate(pki, "permit-all", PERMIT_ALL, plain, mutual, broker)?,
             Kind::Granted => tidegate(pki, "granted", &grants(), plain, mutual, broker)?,
+            Kind::Inspected => tidegate(pki, "inspected", INSPECTED, plain, mutual, broker)?,
         };
         let errors = pki.file(&format!("{}.stderr", kind.name()));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&errors)?);
@@ -171,6 +175,16 @@ fn haproxy(pki: &Pki, plain: SocketAddr, mutual: SocketAddr, broker: SocketAddr)
 }
 
 const PERMIT_ALL: &str = "version = \"1\"\npermit_all = true\n";
+
+/// Everything is permitted whose two values are in range: see [`crate::client::publish`].
+const INSPECTED: &str = r##"version = "1"
+permit_all = true
+[[payload]]
+id = "range"
+publish = ["#"]
+format = "json"
+values = [{ field = "/celsius", min = -40.0, max = 150.0 }, { field = "/bar", min = 0, max = 10 }]
+"##;
 
 /// One grant for each line of a plant, every other one for the client's own topics; one of them is for the load.
 fn grants() -> String {
