@@ -7,11 +7,12 @@ use std::sync::Arc;
 use clap::{ArgGroup, Args};
 use serde_json::{Value as Json, json};
 
+use super::asked;
 use super::{Exit, answer, complain, refused};
-use crate::config::cases::{self, Case};
+use crate::config::cases;
 use crate::config::{self, Problem, Problems};
 use crate::mqtt::frame::QoS;
-use crate::policy::{Authority, Decision, Explanation, Policy, Request, Weighed};
+use crate::policy::{Decision, Explanation, Policy, Request, Weighed};
 
 pub(super) const ABOUT: &str = "\
 Say what a policy decides about one request, with every rule weighed, and why.
@@ -28,10 +29,16 @@ client's records in the audit file.
     --as certificate.cn=temp-07 --as certificate.ou=sensors \\
     --publish plant/line1/telemetry/temp-08
 
+What a message says is told by --payload or --payload-text, its User Properties
+by --property. Nothing went on before it: values that may not change too fast are
+first ones, and no interlock holds. A case in `cases.toml` can say what went on
+before (`given`), for `tidegate test`.
+
 The exit code is 0 when it is permitted (or only observed) and 1 when it is
 refused. With --json the answer is one object: `decision`, `rule`, `reason`,
-`on_deny`, `max_qos`, `policy`, `roles`, and `weighed`, each with `rule`, `kind`,
-`applies`, `matched`, `says` and `why`.";
+`field` and `problem` (what of the payload is wrong), `on_deny`, `max_qos`,
+`policy`, `roles`, and `weighed`, each with `rule`, `kind`, `applies`, `matched`,
+`says` and `why`.";
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("request").required(true).args(["connect", "publish", "subscribe", "receive"]))]
@@ -66,12 +73,21 @@ pub(super) struct Arguments {
     /// The message is a Will
     #[arg(long, requires = "publish")]
     will: bool,
+    /// The message may have been sent before
+    #[arg(long, conflicts_with_all = ["subscribe", "connect"])]
+    dup: bool,
     /// A file that holds the payload
     #[arg(long, value_name = "FILE", conflicts_with_all = ["subscribe", "connect"])]
     payload: Option<PathBuf>,
+    /// The payload
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["payload", "subscribe", "connect"])]
+    payload_text: Option<String>,
     /// Bytes of the payload, where it does not matter what it says
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["payload", "subscribe", "connect"])]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["payload", "payload_text", "subscribe", "connect"])]
     payload_bytes: Option<usize>,
+    /// A User Property of the message
+    #[arg(long = "property", value_name = "NAME=VALUE", conflicts_with_all = ["subscribe", "connect"])]
+    properties: Vec<String>,
     /// The Response Topic of the message
     #[arg(long, value_name = "TOPIC", requires = "publish")]
     response_topic: Option<String>,
@@ -102,28 +118,13 @@ pub(super) fn explain(arguments: &Arguments) -> Exit {
             return Exit::Failed;
         }
     };
-    let mut authority =
-        Authority::new(&policy, &case.identity, case.at.map_or_else(super::unix_millis, |at| at.saturating_mul(1000)));
-    let Some((request, explanation)) = explain_all(&mut authority, &case) else { return Exit::Failed };
+    let Ok(Some((request, explanation))) = asked::ask(&policy, &case) else { return Exit::Failed };
     if arguments.json {
         answer(to_json(&policy, &explanation));
     } else {
         answer(in_words(&policy, &request, &explanation));
     }
     if matches!(explanation.decision, Decision::Deny(_)) { Exit::No } else { Exit::Done }
-}
-
-/// The first of a case's requests that is refused, else the first, and what is said to it.
-pub(super) fn explain_all<'c>(authority: &mut Authority, case: &'c Case) -> Option<(Request<'c>, Explanation)> {
-    let mut first = None;
-    for request in case.requests() {
-        let explanation = authority.explain(&case.identity, &request);
-        if matches!(explanation.decision, Decision::Deny(_)) {
-            return Some((request, explanation));
-        }
-        first.get_or_insert((request, explanation));
-    }
-    first
 }
 
 fn policy(arguments: &Arguments) -> Result<Arc<Policy>, Problems> {
@@ -153,7 +154,13 @@ fn written(arguments: &Arguments) -> Result<String, String> {
             put(key, &quoted(value));
         }
     }
-    for (key, is_set) in [("connect", arguments.connect), ("retain", arguments.retain), ("will", arguments.will)] {
+    let flags = [
+        ("connect", arguments.connect),
+        ("retain", arguments.retain),
+        ("will", arguments.will),
+        ("dup", arguments.dup),
+    ];
+    for (key, is_set) in flags {
         if is_set {
             put(key, "true");
         }
@@ -164,15 +171,26 @@ fn written(arguments: &Arguments) -> Result<String, String> {
     if let Some(at) = &arguments.at {
         put("at", &quoted(at));
     }
-    let payload_bytes = match &arguments.payload {
-        Some(file) => {
-            let read = std::fs::metadata(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
-            usize::try_from(read.len()).ok()
-        }
-        None => arguments.payload_bytes,
-    };
-    if let Some(bytes) = payload_bytes {
+    if let Some(file) = &arguments.payload {
+        // What is wrong with a file is an error of another kind than a wrong argument.
+        let opened = std::fs::File::open(file).map_err(|error| format!("`{}`: {error}", file.display()));
+        opened?;
+        put("payload_file", &quoted(&file.to_string_lossy()));
+    }
+    if let Some(payload) = &arguments.payload_text {
+        put("payload", &quoted(payload));
+    }
+    if let Some(bytes) = arguments.payload_bytes {
         put("payload_bytes", &bytes.to_string());
+    }
+    if !arguments.properties.is_empty() {
+        let pair = |pair: &String| {
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| format!("`--property {pair}`: expected NAME=VALUE"))?;
+            Ok(format!("[{}, {}]", quoted(name), quoted(value)))
+        };
+        let pairs: Result<Vec<String>, String> = arguments.properties.iter().map(pair).collect();
+        put("properties", &format!("[{}]", pairs?.join(", ")));
     }
     let mut known: Vec<(&str, Vec<String>)> = Vec::new();
     for pair in &arguments.asking {
@@ -209,6 +227,7 @@ fn to_json(policy: &Policy, explanation: &Explanation) -> Json {
         Decision::Observe(denial, max_qos) => ("observe", Some(denial), max_qos.map(QoS::value)),
         Decision::Deny(denial) => ("deny", Some(denial), None),
     };
+    let detail = denial.and_then(|denial| denial.detail.as_deref());
     let weighed = explanation.weighed.iter().map(|weighed| {
         json!({
             "rule": weighed.rule.as_str(),
@@ -223,6 +242,8 @@ fn to_json(policy: &Policy, explanation: &Explanation) -> Json {
         "decision": decision,
         "rule": denial.map(|denial| denial.rule.as_str()),
         "reason": denial.map(|denial| denial.reason.label()),
+        "field": detail.map(|detail| &*detail.field),
+        "problem": detail.map(|detail| detail.problem),
         "on_deny": denial.map(|denial| denial.on_deny.label()),
         "max_qos": max_qos,
         "policy": &**policy.version(),
@@ -234,7 +255,7 @@ fn to_json(policy: &Policy, explanation: &Explanation) -> Json {
 fn in_words(policy: &Policy, request: &Request<'_>, explanation: &Explanation) -> String {
     let mut text = format!("{}: {}\n", headline(&explanation.decision), asked(request));
     if let Decision::Observe(denial, _) | Decision::Deny(denial) = &explanation.decision {
-        let _ = writeln!(text, "  by rule `{}`, reason `{}`", denial.rule.as_str(), denial.reason.label());
+        let _ = writeln!(text, " {}", asked::words(denial));
     }
     let roles = match explanation.roles.as_slice() {
         [] => "no role but `everyone`".to_owned(),
@@ -245,7 +266,7 @@ fn in_words(policy: &Policy, request: &Request<'_>, explanation: &Explanation) -
         explanation.weighed.iter().partition(|weighed| weighed.matched);
     for weighed in speaking.into_iter().chain(silent) {
         let (kind, rule, says) = (weighed.kind.label(), weighed.rule.as_str(), weighed.says.label());
-        let _ = writeln!(text, "  {says:<8}{kind:<8} `{rule}`: {}", weighed.why);
+        let _ = writeln!(text, "  {says:<8}{kind:<10}`{rule}`: {}", weighed.why);
     }
     text.trim_end().to_owned()
 }

@@ -2,6 +2,7 @@
 //!
 //! Read [`main`] first.
 
+mod asked;
 mod check;
 mod explain;
 mod import;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
-use super::explain::explain_all;
+use super::asked;
 use super::{Exit, answer, complain, refused};
 use crate::config::cases::{self, Case, Expect};
 use crate::config::{self, Problem, Problems};
 use crate::mqtt::frame::QoS;
-use crate::policy::{Authority, Decision, Denial, Explanation, Policy, Says};
+use crate::policy::{Decision, Denial, Explanation, Policy, Says};
 
 pub(super) const ABOUT: &str = "\
 Ask each policy the cases that it carries.
@@ -81,10 +81,11 @@ fn ask(folder: &Path) -> Outcome {
 
 /// The problem with a case that does not hold.
 fn failure(policy: &Arc<Policy>, case: &Case) -> Option<(String, Problem)> {
-    let mut authority =
-        Authority::new(policy, &case.identity, case.at.map_or_else(super::unix_millis, |at| at.saturating_mul(1000)));
-    let (_, explanation) = explain_all(&mut authority, case)?;
-    mismatch(case, &explanation).map(|found| (case.name.clone(), case.failed(&found)))
+    let problem = match asked::ask(policy, case) {
+        Ok(asked) => case.failed(&mismatch(case, &asked?.1)?),
+        Err(problem) => *problem,
+    };
+    Some((case.name.clone(), problem))
 }
 
 /// What was said in place of what the case expects.
@@ -95,17 +96,19 @@ fn mismatch(case: &Case, explanation: &Explanation) -> Option<String> {
         Decision::Observe(denial, _) => (Expect::Observe, Some(denial)),
         Decision::Deny(denial) => (Expect::Deny, Some(denial)),
     };
-    let words = |denial: &Denial| format!(" by rule `{}`, reason `{}`", denial.rule.as_str(), denial.reason.label());
     if said != case.expect {
-        let by = denial.map(words).unwrap_or_default();
+        let by = denial.map(asked::words).unwrap_or_default();
         return Some(format!("expected `{}`, found `{}`{by}", case.expect.label(), said.label()));
     }
     let is_other = |denial: &Denial| {
+        let (field, problem) = denial.detail.as_ref().map_or(("", ""), |detail| (&*detail.field, detail.problem));
         case.rule.as_deref().is_some_and(|rule| rule != denial.rule.as_str())
             || case.reason.is_some_and(|reason| reason != denial.reason)
+            || case.field.as_deref().is_some_and(|expected| expected != field)
+            || case.problem.as_deref().is_some_and(|expected| expected != problem)
     };
     if let Some(denial) = denial.filter(|denial| is_other(denial)) {
-        return Some(format!("found `{}`{}", said.label(), words(denial)));
+        return Some(format!("found `{}`{}", said.label(), asked::words(denial)));
     }
     if let (None, Some(rule)) = (denial, case.rule.as_deref())
         && !explanation.weighed.iter().any(|weighed| weighed.says == Says::Allow && weighed.rule.as_str() == rule)

@@ -2,21 +2,25 @@
 //!
 //! Not here: asking the policy (`cli`). Read [`Case`] first; [`load`] reads them.
 
+mod client;
+mod message;
 mod tables;
 
-use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use self::client::identity;
+use self::message::{Owned, Said};
 pub(super) use self::tables::CasesTable;
-use self::tables::{AsTable, CaseTable, CertificateTable};
+use self::tables::{CaseTable, GivenTable};
 use super::problem::{self, Problem, Problems, Source};
 use super::read::{Located, Reading, read_text};
-use crate::identity::{Certificate, Identity, Method};
+use crate::identity::Identity;
 use crate::mqtt::Version;
 use crate::mqtt::frame::QoS;
-use crate::policy::{Connect, Message, Reason, Request, Subscription};
+use crate::policy::{Connect, Reason, Request, Subscription};
 
 /// The file of a policy folder that holds its cases.
 pub const FILE: &str = "cases.toml";
@@ -36,8 +40,14 @@ pub struct Case {
     pub rule: Option<String>,
     /// Why; none leaves that open.
     pub reason: Option<Reason>,
+    /// The field that must be at fault; none leaves that open.
+    pub field: Option<String>,
+    /// What must be wrong with it, in the word of the records; none leaves that open.
+    pub problem: Option<String>,
     /// The QoS that a subscription must get; none leaves that open.
     pub max_qos: Option<QoS>,
+    /// What went on before, in its order.
+    pub given: Vec<Given>,
     asked: Asked,
     source: Arc<Source>,
     span: Range<usize>,
@@ -70,32 +80,37 @@ impl Expect {
 #[derive(Clone, Debug)]
 enum Asked {
     Connect,
-    Publish { message: Payload, response_topic: Option<String>, is_will: bool },
+    Publish { message: Owned, response_topic: Option<String>, is_will: bool },
     Subscribe { filter: String, qos: QoS, has_identifier: bool },
-    Receive { message: Payload },
+    Receive { message: Owned },
 }
 
-/// A message that is owned.
+/// A message that went on before a case.
 #[derive(Clone, Debug)]
-struct Payload {
-    topic: String,
-    qos: QoS,
-    retain: bool,
-    bytes: usize,
-    payload: Option<String>,
+pub struct Given {
+    /// Who published it, or was delivered it.
+    pub identity: Identity,
+    /// How long before the case.
+    pub ago: Duration,
+    is_delivery: bool,
+    message: Owned,
+    source: Arc<Source>,
+    span: Range<usize>,
 }
 
-impl Payload {
-    fn message(&self) -> Message<'_> {
-        Message {
-            topic: &self.topic,
-            qos: self.qos,
-            retain: self.retain,
-            payload_bytes: self.bytes,
-            payload: self.payload.as_deref().map(str::as_bytes),
-            dup: false,
-            properties: None,
-        }
+impl Given {
+    /// What was asked for.
+    #[must_use]
+    pub fn request(&self) -> Request<'_> {
+        let message = self.message.message();
+        if self.is_delivery { Request::Receive(message) } else { Request::Publish(message) }
+    }
+
+    /// What is to be said where it did not go on.
+    #[must_use]
+    pub fn refused(&self, found: &str) -> Problem {
+        let message = "a message that is given would not have gone on".to_owned();
+        Problem::new(problem::Kind::FailedCase, &self.source, Some(self.span.clone()), message).label(found)
     }
 }
 
@@ -177,20 +192,27 @@ fn case(located: &Located<CaseTable>, reading: &mut Reading) -> Option<Case> {
     let expect = table.expect.as_ref()?;
     if expect.value == Expect::Allow {
         let reason = ("reason", table.reason.as_ref().map(|reason| &reason.span));
-        only_with(&[reason], "what is permitted needs none", reading);
+        let field = ("field", table.field.as_ref().map(|field| &field.span));
+        let problem = ("problem", table.problem.as_ref().map(|problem| &problem.span));
+        only_with(&[reason, field, problem], "what is permitted has none", reading);
     }
     if expect.value == Expect::Deny && table.subscribe.is_some() {
         let max_qos = ("max_qos", table.max_qos.as_ref().map(|qos| &qos.span));
         only_with(&[max_qos], "what is refused has no QoS", reading);
     }
+    let asking = identity(&table.asking);
+    let given = table.given.iter().filter_map(|one| given(one, &asking, reading)).collect();
     Some(Case {
         name: table.name.as_ref()?.value.clone(),
-        identity: identity(&table.asking),
+        identity: asking,
         at: table.at.as_ref().map(|at| at.value),
         expect: expect.value,
         rule: table.rule.as_ref().map(|rule| rule.value.clone()),
         reason: table.reason.as_ref().map(|reason| reason.value),
+        field: table.field.as_ref().map(|field| field.value.clone()),
+        problem: table.problem.as_ref().map(|problem| problem.value.clone()),
         max_qos: table.max_qos.as_ref().map(|qos| qos.value),
+        given,
         asked: asked?,
         source: Arc::clone(&reading.source),
         span: expect.span.clone(),
@@ -233,43 +255,60 @@ fn asked(located: &Located<CaseTable>, reading: &mut Reading) -> Option<Asked> {
     }
     first?;
     meaningless(table, reading);
-    let qos = table.qos.as_ref().map_or(QoS::Zero, |qos| qos.value);
-    let message = |topic: &str| Payload {
-        topic: topic.to_owned(),
-        qos,
-        retain: table.retain.as_ref().is_some_and(|retain| retain.value),
-        bytes: table
-            .payload_bytes
-            .as_ref()
-            .map_or_else(|| table.payload.as_ref().map_or(0, |payload| payload.value.len()), |bytes| bytes.value),
-        payload: table
-            .payload_bytes
-            .is_none()
-            .then(|| table.payload.as_ref().map(|payload| payload.value.clone()).unwrap_or_default()),
-    };
+    let said = Said::from(table);
     if connect.is_some() {
         return Some(Asked::Connect);
     }
     if let Some(topic) = &table.publish {
         return Some(Asked::Publish {
-            message: message(&topic.value),
+            message: said.message(&topic.value, reading),
             response_topic: table.response_topic.as_ref().map(|topic| topic.value.clone()),
             is_will: table.will.as_ref().is_some_and(|will| will.value),
         });
     }
     if let Some(filter) = &table.subscribe {
+        let qos = table.qos.as_ref().map_or(QoS::Zero, |qos| qos.value);
         let has_identifier = table.identifier.as_ref().is_some_and(|identifier| identifier.value);
         return Some(Asked::Subscribe { filter: filter.value.clone(), qos, has_identifier });
     }
-    table.receive.as_ref().map(|topic| Asked::Receive { message: message(&topic.value) })
+    table.receive.as_ref().map(|topic| Asked::Receive { message: said.message(&topic.value, reading) })
+}
+
+/// A message that went on before.
+fn given(located: &Located<GivenTable>, asking: &Identity, reading: &mut Reading) -> Option<Given> {
+    let Located { value: table, span } = located;
+    let (topic, is_delivery) = match (&table.publish, &table.receive) {
+        (Some(topic), None) => (topic, false),
+        (None, Some(topic)) => (topic, true),
+        (Some(_), Some(second)) => {
+            only_with(&[("receive", Some(&second.span))], "the message was published", reading);
+            return None;
+        }
+        (None, None) => {
+            if !reading.is_faulty(located) {
+                let problem = reading
+                    .at(problem::Kind::MissingKey, span, "nothing says what became of this message")
+                    .label("expected `publish` or `receive`");
+                reading.report(problem);
+            }
+            return None;
+        }
+    };
+    Some(Given {
+        identity: table.asking.as_ref().map_or_else(|| asking.clone(), |table| identity(&table.value)),
+        ago: table.ago,
+        is_delivery,
+        message: Said::from(table).message(&topic.value, reading),
+        source: Arc::clone(&reading.source),
+        span: topic.span.clone(),
+    })
 }
 
 /// Keys that such a request does not have.
 fn meaningless(table: &CaseTable, reading: &mut Reading) {
     let qos = ("qos", table.qos.as_ref().map(|qos| &qos.span));
-    let retain = ("retain", table.retain.as_ref().map(|retain| &retain.span));
-    let payload = ("payload", table.payload.as_ref().map(|payload| &payload.span));
-    let payload_bytes = ("payload_bytes", table.payload_bytes.as_ref().map(|bytes| &bytes.span));
+    let of_messages = Said::from(table);
+    let of_messages = of_messages.keys();
     let will = ("will", table.will.as_ref().map(|will| &will.span));
     let response_topic = ("response_topic", table.response_topic.as_ref().map(|topic| &topic.span));
     let identifier = ("identifier", table.identifier.as_ref().map(|identifier| &identifier.span));
@@ -277,65 +316,12 @@ fn meaningless(table: &CaseTable, reading: &mut Reading) {
     if table.publish.is_some() {
         only_with(&[identifier, max_qos], "it is about subscriptions", reading);
     } else if table.subscribe.is_some() {
-        let given = [retain, payload, payload_bytes, will, response_topic];
-        only_with(&given, "it is about messages", reading);
+        only_with(&of_messages, "it is about messages", reading);
+        only_with(&[will, response_topic], "it is about messages", reading);
     } else if table.receive.is_some() {
         only_with(&[will, response_topic, identifier, max_qos], "it is not about what is received", reading);
     } else {
-        let given = [qos, retain, payload, payload_bytes, will, response_topic, identifier, max_qos];
-        only_with(&given, "a connection has none", reading);
+        only_with(&of_messages, "a connection has none", reading);
+        only_with(&[qos, will, response_topic, identifier, max_qos], "a connection has none", reading);
     }
-    if table.payload.is_some() {
-        only_with(&[payload_bytes], "`payload` says how many there are", reading);
-    }
-}
-
-/// Where a client of a case is when nothing is said of it.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
-
-/// The client of a case. Its name, where none is given, is what proves a client by default: the one Common Name, else
-/// the user name.
-fn identity(table: &AsTable) -> Identity {
-    let certificate = certificate(&table.certificate);
-    let by_certificate = certificate.as_ref().and_then(Certificate::common_name).map(Box::from);
-    let username: Option<Box<str>> = table.username.as_ref().map(|username| username.value.as_str().into());
-    let given: Option<Box<str>> = table.identity.as_ref().map(|identity| identity.value.as_str().into());
-    let method = match (&certificate, &username, &given) {
-        (Some(_), _, Some(_)) => Method::Certificate,
-        (Some(_), _, None) if by_certificate.is_some() => Method::Certificate,
-        (_, Some(_), _) | (None, None, Some(_)) => Method::Password,
-        (_, None, None) => Method::Unproven,
-    };
-    let source = table.address.as_ref().map_or(NOWHERE, |address| SocketAddr::new(address.value, 0));
-    let listener = table.listener.as_ref().map_or("", |listener| listener.value.as_str());
-    let method = table.method.as_ref().map_or(method, |method| method.value);
-    let claims = table.claim.0.iter().flat_map(|(name, values)| {
-        values.value.iter().map(|value| (name.value.as_str().into(), value.value.as_str().into()))
-    });
-    let is_proven = !matches!(method, Method::Unproven | Method::Anonymous);
-    Identity {
-        name: given.or_else(|| by_certificate.or_else(|| username.clone()).filter(|_| is_proven)),
-        method,
-        client_id: table.client_id.as_ref().map(|id| id.value.as_str().into()).unwrap_or_default(),
-        username,
-        claims: claims.collect(),
-        ..Identity::new(listener.into(), source, certificate)
-    }
-}
-
-fn certificate(table: &CertificateTable) -> Option<Certificate> {
-    let texts = |values: &[Located<String>]| values.iter().map(|value| value.value.as_str().into()).collect();
-    let certificate = Certificate {
-        common_names: texts(&table.cn),
-        organizations: texts(&table.o),
-        organizational_units: texts(&table.ou),
-        dns_names: texts(&table.dns),
-        uris: table.uri.iter().chain(&table.spiffe).map(|uri| uri.value.as_str().into()).collect(),
-        emails: texts(&table.email),
-        ip_addresses: table.ip.iter().map(|address| address.value).collect(),
-        issuer: table.issuer.as_ref().map(|issuer| issuer.value.as_str().into()).unwrap_or_default(),
-        serial: table.serial.as_ref().map(|serial| serial.value.clone().into()).unwrap_or_default(),
-        fingerprint: table.fingerprint.as_ref().map(|fingerprint| fingerprint.value).unwrap_or_default(),
-    };
-    (certificate != Certificate::default()).then_some(certificate)
 }

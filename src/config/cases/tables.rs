@@ -1,11 +1,14 @@
 //! The tables of a `cases.toml` as they are written.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Expect;
 use crate::config::kinds::{
-    Flag, Map, OneOrMany, PlainText, Words, count, fingerprint, hex, host_address, label, moment, name, one_or_many,
-    optional, plain_text, qos, required, required_list, subscription, table, topic, word, words_of,
+    File, Flag, Map, OneOrMany, PlainText, Words, count, duration, fingerprint, hex, host_address, label, list, moment,
+    name, one_or_many, optional, pair, plain_text, qos, required, required_list, seconds, subscription, table, topic,
+    word, words_of,
 };
 use crate::config::read::{Located, settings};
 use crate::identity::Method;
@@ -39,10 +42,20 @@ settings! {
         qos: Option<Located<QoS>> = None, optional(qos());
         /// Whether the message is retained.
         retain: Option<Located<bool>> = None, optional(Flag);
-        /// The payload.
+        /// Whether it may have been sent before.
+        dup: Option<Located<bool>> = None, optional(Flag);
+        /// The payload, as text; empty when no key says what it is.
         payload: Option<Located<String>> = None, optional(PlainText);
+        /// The payload, in hexadecimal.
+        payload_hex: Option<Located<Vec<u8>>> = None, optional(hex());
+        /// File that holds the payload, byte for byte.
+        payload_file: Option<Located<PathBuf>> = None, optional(File);
         /// How large the payload is, where it does not matter what it says.
         payload_bytes: Option<Located<usize>> = None, optional(count(0..=256 << 20));
+        /// The User Properties of the message (5.0), each a name and a value.
+        properties: Option<Located<Vec<Located<(String, String)>>>> = None, optional(list(pair(), 0..=100));
+        /// Messages that went on before, in their order: rules may remember them, as values before, as the state of the plant, as signatures that were used. Each must be permitted.
+        given: Vec<Located<GivenTable>> = Vec::new(), list(table(), 0..=100);
         /// Whether the message is a Will, to be published when the connection is lost.
         will: Option<Located<bool>> = None, optional(Flag);
         /// The Response Topic of the message (5.0).
@@ -57,8 +70,40 @@ settings! {
         rule: Option<Located<String>> = None, optional(label());
         /// Why it must have been refused, in the word of the records.
         reason: Option<Located<Reason>> = None, optional(word());
+        /// Where in the payload the fault must be, as the records show it: a field, a metric, or the topic of an interlock.
+        field: Option<Located<String>> = None, optional(PlainText);
+        /// What must be wrong there, in the word of the records.
+        problem: Option<Located<String>> = None, optional(name());
         /// The QoS that the subscription must get.
         max_qos: Option<Located<QoS>> = None, optional(qos());
+    }
+}
+
+settings! {
+    /// A message that went on before.
+    pub(in crate::config) struct GivenTable {
+        /// Who published it, or was delivered it; the client of the case when not given.
+        asking as "as": Option<Located<AsTable>> = None, optional(table());
+        /// It was published to this Topic Name.
+        publish: Option<Located<String>> = None, optional(topic());
+        /// It was delivered, with this Topic Name.
+        receive: Option<Located<String>> = None, optional(topic());
+        /// How long before the case.
+        ago: Duration = Duration::ZERO, duration(Duration::ZERO..=seconds(366 * 86_400));
+        /// QoS; 0 when not given.
+        qos: Option<Located<QoS>> = None, optional(qos());
+        /// Whether it was retained.
+        retain: Option<Located<bool>> = None, optional(Flag);
+        /// Whether it may have been sent before.
+        dup: Option<Located<bool>> = None, optional(Flag);
+        /// The payload, as text; empty when no key says what it is.
+        payload: Option<Located<String>> = None, optional(PlainText);
+        /// The payload, in hexadecimal.
+        payload_hex: Option<Located<Vec<u8>>> = None, optional(hex());
+        /// File that holds the payload, byte for byte.
+        payload_file: Option<Located<PathBuf>> = None, optional(File);
+        /// Its User Properties (5.0), each a name and a value.
+        properties: Option<Located<Vec<Located<(String, String)>>>> = None, optional(list(pair(), 0..=100));
     }
 }
 

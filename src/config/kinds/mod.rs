@@ -19,4 +19,6 @@ pub(super) use text::{
     parse_server, plain_text, protocol, server, server_name, url_path, word, words_of,
 };
 pub(super) use time::{Days, Hours, days, hours, moment, timezone};
-pub(super) use value::{as_float, expression, extent, fact_topic, is_above, number, pointer, scalar, topic_level};
+pub(super) use value::{
+    as_float, expression, extent, fact_topic, is_above, number, pair, pointer, scalar, topic_level,
+};

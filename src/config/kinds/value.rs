@@ -223,6 +223,50 @@ fn why(error: &regex::Error) -> String {
     if is_refused { format!("{last}: no text is to take long") } else { last.to_owned() }
 }
 
+/// Two texts: a name and what it says.
+pub(in crate::config) struct Pair;
+
+/// Two texts: a name and what it says.
+pub(in crate::config) fn pair() -> Pair {
+    Pair
+}
+
+impl Kind for Pair {
+    type Value = (String, String);
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<(String, String)> {
+        let texts: Option<Vec<&str>> = match given.value {
+            DeValue::Array(array) => array
+                .iter()
+                .map(|entry| if let DeValue::String(text) = entry.get_ref() { Some(text.as_ref()) } else { None })
+                .collect(),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Table(_) => None,
+        };
+        if let Some([name, value]) = texts.as_deref() {
+            return Some(((*name).to_owned(), (*value).to_owned()));
+        }
+        reading.invalid(given, &self.expects(), "");
+        None
+    }
+
+    fn expects(&self) -> String {
+        "two texts, as in `[\"name\", \"value\"]`".to_owned()
+    }
+
+    fn written(&self, (name, value): &(String, String)) -> Option<String> {
+        Some(format!("[\"{name}\", \"{value}\"]"))
+    }
+
+    fn schema(&self) -> Json {
+        json!({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2})
+    }
+}
+
 /// The Topic Name of an interlock.
 pub(in crate::config) fn fact_topic() -> Text<String> {
     let check = |text: &str| {
