@@ -11,7 +11,9 @@ mod passwd;
 mod pki;
 mod quarantine;
 mod run;
+mod sign;
 mod test;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -78,6 +80,12 @@ enum Command {
     /// Add, replace, delete or verify an entry of a password file
     #[command(long_about = passwd::ABOUT)]
     Passwd(passwd::Arguments),
+    /// Sign one message, or make a key to sign with
+    #[command(long_about = sign::ABOUT)]
+    Sign(sign::Arguments),
+    /// Say whether one message is signed
+    #[command(long_about = verify::ABOUT)]
+    Verify(verify::Arguments),
 }
 
 /// Where the settings are.
@@ -131,6 +139,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Pki(arguments) => pki::pki(&arguments),
         Command::Quarantine(arguments) => quarantine::quarantine(&arguments),
         Command::Passwd(arguments) => passwd::passwd(&arguments),
+        Command::Sign(arguments) => sign::sign(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
     }
     .into()
 }

@@ -8,6 +8,7 @@ mod flaw;
 pub(crate) mod json;
 mod keys;
 mod material;
+mod new;
 mod record;
 mod signing;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use aws_lc_rs::digest;
 pub use algorithm::Algorithm;
 pub use flaw::{KeyFlaw, KeyProblem, Unused, UnusedKey};
 pub use keys::{Key, Keys};
+pub use new::{About, NewKey};
 pub use signing::{SigningKey, SigningKeys};
 
 /// The largest text of a key set.

@@ -165,3 +165,124 @@ fn a_mark_tells_the_key_whatever_it_is_called() {
     let keys = parse(&[P256]).unwrap();
     assert!(keys.has(mark(P256)) && !keys.has(mark(&oct(32))));
 }
+
+#[test]
+fn a_key_may_be_used_between_its_dates() {
+    let valid = |bounds: &str, millis: i64| parse(&[&format!("{P256}{bounds}")]).unwrap().keys()[0].is_valid_at(millis);
+    for (bounds, millis, expected) in [
+        ("", i64::MIN, true),
+        (r#","nbf":100"#, 99_999, false),
+        (r#","nbf":100"#, 100_000, true),
+        (r#","exp":100"#, 99_999, true),
+        (r#","exp":100"#, 100_000, false),
+        (r#","nbf":100.9,"exp":1.01e2"#, 100_500, true),
+        (r#","nbf":-5,"exp":0"#, -1, true),
+        (r#","nbf":-5,"exp":0"#, 0, false),
+    ] {
+        assert_eq!(valid(bounds, millis), expected, "{bounds} {millis}");
+    }
+    for (bounds, what) in [
+        (r#","nbf":"soon""#, KeyFlaw::Member("nbf")),
+        (r#","exp":null"#, KeyFlaw::Member("exp")),
+        (r#","exp":1e300"#, KeyFlaw::Member("exp")),
+        (r#","nbf":7,"exp":7"#, KeyFlaw::NeverValid),
+    ] {
+        let problems = parse(&[&format!("{P256}{bounds}")]).unwrap_err();
+        assert_eq!(problems, [KeyProblem { key: 1, what }], "{bounds}");
+    }
+}
+
+#[test]
+fn a_key_says_whose_it_is() {
+    let whose = |member: &str| {
+        let keys = parse(&[&format!("{P256}{member}")]).map_err(|problems| problems[0].what)?;
+        Ok::<_, KeyFlaw>(keys.keys()[0].identities().iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(whose(""), Ok(vec![]));
+    assert_eq!(whose(r#","identity":"pump-7""#), Ok(vec!["pump-7".to_owned()]));
+    assert_eq!(whose(r#","identity":["a","b"]"#), Ok(vec!["a".to_owned(), "b".to_owned()]));
+    let many = format!(r#","identity":[{}]"#, vec![r#""a""#; MAX_IDENTITIES + 1].join(","));
+    let long = format!(r#","identity":"{}""#, "a".repeat(MAX_IDENTITY_BYTES + 1));
+    for wrong in [r#","identity":"""#, r#","identity":[]"#, r#","identity":["a",1]"#, r#","identity":7"#, &many, &long]
+    {
+        assert_eq!(whose(wrong), Err(KeyFlaw::Member("identity")), "{wrong}");
+    }
+}
+
+const PRIVATE: &str = include_str!("../../tests/vectors/signatures/private.json");
+
+fn signing(change: impl Fn(&str) -> String) -> Result<SigningKeys, Vec<KeyProblem>> {
+    SigningKeys::parse(change(PRIVATE).as_bytes())
+}
+
+#[test]
+fn keys_of_every_type_sign_what_their_public_half_checks() {
+    let keys = signing(str::to_owned).unwrap();
+    let checking = keys.checking();
+    let public = Keys::parse(include_str!("../../tests/vectors/signatures/public.json").as_bytes()).unwrap();
+    for key in keys.keys() {
+        let signature = key.sign(b"message").unwrap();
+        for checking in [checking.get(key.kid()), public.get(key.kid()), Some(key.checking())] {
+            let checking = checking.unwrap();
+            assert!(checking.verifies(key.algorithm(), b"message", &signature), "{}", key.kid());
+            assert!(!checking.verifies(key.algorithm(), b"messagf", &signature), "{}", key.kid());
+        }
+    }
+    let algorithms: Vec<&str> = keys.keys().iter().map(|key| key.algorithm().name()).collect();
+    assert_eq!(algorithms, ["HS256", "EdDSA", "ES256", "ES384", "PS256"]);
+    let legacy = signing(|set| set.replace(r#""kid":"rsa-1""#, r#""kid":"rsa-1","alg":"RS512""#)).unwrap();
+    let key = legacy.get("rsa-1").unwrap();
+    let signature = key.sign(b"message").unwrap();
+    assert!(public.get("rsa-1").unwrap().verifies(Algorithm::Rs512, b"message", &signature));
+    for shown in [format!("{keys:?}"), format!("{key:?}"), format!("{:?}", key.checking())] {
+        assert!(!shown.contains("nWGx") && !shown.contains("AyM1"), "{shown}");
+    }
+}
+
+#[test]
+fn what_can_not_sign_is_refused_or_passed_over() {
+    let flaw = |from: &str, to: &str| {
+        assert!(PRIVATE.contains(from), "{from}");
+        signing(|set| set.replace(from, to)).map(|_| ()).map_err(|problems| problems[0].what)
+    };
+    // The private half of another.
+    assert_eq!(flaw("nWGxne_9", "nWGxne_8"), Err(KeyFlaw::Invalid));
+    assert_eq!(flaw("jpsQnnGQ", "jpsQnnGR"), Err(KeyFlaw::Invalid));
+    assert_eq!(flaw("4BzEEOtI", "4BzEEOtJ"), Err(KeyFlaw::Invalid));
+    assert_eq!(flaw("\"qi\"", "\"qj\""), Err(KeyFlaw::Member("qi")));
+    assert_eq!(flaw("\"kid\":\"ed-1\",", ""), Err(KeyFlaw::Member("kid")));
+    assert_eq!(flaw("\"kid\":\"ed-1\"", "\"kid\":\"hmac-1\""), Err(KeyFlaw::DuplicateKid(1)));
+    let keys = signing(|set| set.replace("\"d\"", "\"e2\"")).unwrap();
+    assert_eq!(keys.keys().iter().map(SigningKey::kid).collect::<Vec<_>>(), ["hmac-1"]);
+    assert_eq!(keys.unused().len(), 4);
+    assert!(keys.unused().iter().all(|unused| unused.why == Unused::Public));
+    let verify_alone = signing(|set| set.replace("\"d\"", "\"key_ops\":[\"verify\"],\"d\"")).unwrap();
+    assert!(verify_alone.unused().iter().all(|unused| unused.why == Unused::Operations));
+    let none = SigningKeys::parse(format!("{{\"keys\":[{{{P256}}}]}}").as_bytes()).unwrap_err();
+    assert_eq!(none, [KeyProblem { key: 0, what: KeyFlaw::NoneSigns }]);
+    assert!(Keys::parse(PRIVATE.as_bytes()).is_err(), "who checks must not be able to sign");
+}
+
+#[test]
+fn a_new_key_signs_and_is_checked_by_its_public_half() {
+    let about = About {
+        kid: "k\"1".into(),
+        identities: vec!["a".into(), "b".into()],
+        not_before: Some(100),
+        expires: Some(200),
+    };
+    for algorithm in Algorithm::ALL {
+        let new = NewKey::generate(*algorithm, &about);
+        assert_eq!(new.is_ok(), NewKey::ALGORITHMS.contains(algorithm), "{algorithm:?}");
+        let Ok(new) = new else { continue };
+        let set = |key: &str| format!("{{\"keys\":[{key}]}}").into_bytes();
+        let keys = SigningKeys::parse(&set(&new.private)).unwrap();
+        let public = Keys::parse(&set(&new.public)).unwrap();
+        let signature = keys.keys()[0].sign(b"m").unwrap();
+        let key = public.get("k\"1").unwrap();
+        assert!(key.verifies(*algorithm, b"m", &signature), "{algorithm:?}");
+        assert_eq!((key.identities().len(), key.validity()), (2, (Some(100), Some(200))));
+        let other = NewKey::generate(*algorithm, &About::default()).unwrap();
+        assert!(*other.private != *new.private && !other.private.contains("nbf"));
+    }
+}
