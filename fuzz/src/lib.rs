@@ -9,6 +9,7 @@ mod oracle;
 mod payload_protobuf;
 mod policy;
 mod proxy;
+mod signature;
 mod sparkplug;
 mod stream;
 mod topics;
@@ -50,4 +51,7 @@ targets! {
     sparkplug => sparkplug::judge;
     import => import::read;
     envelope => envelopes::read;
+    jwk => signature::key_sets;
+    signature => signature::messages;
+    canonical => signature::canonical_form;
 }

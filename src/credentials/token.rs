@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 pub use crate::jwk::{Algorithm, KeyFlaw, KeyProblem, Keys, MAX_KEYS, MAX_KEYS_BYTES, Unused, UnusedKey};
 
 use super::is_name;
-use crate::jwk::json::Object;
+use crate::jwk::{Key, json::Object};
 use claims::Claims;
 
 /// The longest token.
@@ -107,7 +107,7 @@ errors! {
     Critical = "critical", "the token demands an extension that is not supported";
     /// Not an algorithm that is taken, or not one of the key.
     Algorithm = "algorithm", "the algorithm of the token is not permitted";
-    /// No key with its `kid`; or it names none, and not exactly one key comes into question.
+    /// No key with its `kid`, or not between its `nbf` and `exp`; or it names none, and not exactly one key comes into question.
     UnknownKey = "unknown_key", "the key of the token is not known";
     /// Not signed by the key.
     Signature = "signature", "the signature of the token is wrong";
@@ -144,23 +144,20 @@ impl Verifier {
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
         let header = Object::parse(&decode(header)?).ok_or(TokenError::Malformed)?;
-        let key_mark = self.check_signature(keys, &header, message, &decode(signature)?)?;
+        let (key, algorithm) = self.find_key(keys, &header, unix)?;
+        if !key.verifies(algorithm, message.as_bytes(), &decode(signature)?) {
+            return Err(TokenError::Signature);
+        }
         let payload = Object::parse(&decode(payload)?).ok_or(TokenError::Malformed)?;
         let claims = Claims::read(&payload)?;
         let expires = self.check_time(&payload, unix)?;
         self.check_parties(&payload)?;
         let name = claims.text(&self.name_claim).filter(|name| is_name(name)).ok_or(TokenError::NoName)?.into();
-        Ok(Token { name, expires, claims: claims.into_pairs(), key_mark })
+        Ok(Token { name, expires, claims: claims.into_pairs(), key_mark: key.mark() })
     }
 
-    /// The mark of the key that signed it.
-    fn check_signature(
-        &self,
-        keys: &Keys,
-        header: &Object,
-        message: &str,
-        signature: &[u8],
-    ) -> Result<u64, TokenError> {
+    /// The key that a token names, and the algorithm that it names, which the key takes.
+    fn find_key<'k>(&self, keys: &'k Keys, header: &Object, unix: i64) -> Result<(&'k Key, Algorithm), TokenError> {
         if header.get("crit").is_some() {
             return Err(TokenError::Critical);
         }
@@ -168,14 +165,9 @@ impl Verifier {
         let kid = header.text("kid").map_err(|_| TokenError::Malformed)?;
         let algorithm = Algorithm::parse(name).filter(|algorithm| self.algorithms.contains(algorithm));
         let algorithm = algorithm.ok_or(TokenError::Algorithm)?;
-        let key = keys.find(kid, algorithm).ok_or(TokenError::UnknownKey)?;
-        if !key.takes(algorithm) {
-            return Err(TokenError::Algorithm);
-        }
-        if !key.verifies(algorithm, message.as_bytes(), signature) {
-            return Err(TokenError::Signature);
-        }
-        Ok(key.mark())
+        let key = keys.find(kid, algorithm).filter(|key| key.is_valid_at(unix.saturating_mul(1000)));
+        let key = key.ok_or(TokenError::UnknownKey)?;
+        if key.takes(algorithm) { Ok((key, algorithm)) } else { Err(TokenError::Algorithm) }
     }
 
     /// Until when it holds.

@@ -85,15 +85,9 @@ impl Vector {
             }
             Carrier::Cose => self.cose(),
             Carrier::JsonField(_) => {
-                let (before, rest) = text().split_once(r#""signature":"#).unwrap();
-                let (before, after) = rest
-                    .split_once(r#""signature":""#)
-                    .map(|(inner, rest)| {
-                        let (signature, after) = rest.split_once(r#"","#).unwrap();
-                        (format!(r#"{before}"signature":{inner}"#), (signature, after))
-                    })
-                    .unwrap();
-                let (signature, after) = after;
+                // The inner one: the outer is an object.
+                let (before, rest) = text().split_once(r#""signature":""#).unwrap();
+                let (signature, after) = rest.split_once(r#"","#).unwrap();
                 (self.layout(2, format!("{before}{after}").as_bytes()), decode(signature))
             }
             Carrier::Trailer => {

@@ -1,5 +1,6 @@
 mod attacks;
 mod carriers;
+mod forms;
 mod properties;
 mod times;
 mod vectors;

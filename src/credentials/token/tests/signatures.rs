@@ -186,3 +186,16 @@ fn a_token_without_kid_needs_exactly_one_key_that_takes_its_algorithm() {
         assert_eq!(any().verify(&short, &token, NOW), Err(TokenError::UnknownKey), "{name} by 32 bytes");
     }
 }
+
+#[test]
+fn a_key_outside_of_its_dates_is_no_key() {
+    let token = hs256(HEADER, &format!("{{{GOOD}}}"));
+    for (bounds, expected) in [
+        (format!(",\"nbf\":{NOW}"), Ok(())),
+        (format!(",\"nbf\":{}", NOW + 1), Err(TokenError::UnknownKey)),
+        (format!(",\"exp\":{NOW}"), Err(TokenError::UnknownKey)),
+    ] {
+        let keys = secrets(&[(&bounds, SECRET)]);
+        assert_eq!(any().verify(&keys, &token, NOW).map(|_| ()), expected, "{bounds}");
+    }
+}
