@@ -79,9 +79,20 @@ impl Peer {
     }
 
     fn publish(&mut self, [_, topic, qos, len, alias, utf8]: Choice) -> Vec<u8> {
-        let topics =
-            ["a", "deny/a", "b/c", "whole/d", "deny-whole", "claim/e", "hold/f", "watch/g", "strip/h", "sign/i"];
-        let topic = topics[usize::from(topic % 10)];
+        let topics = [
+            "a",
+            "deny/a",
+            "b/c",
+            "whole/d",
+            "deny-whole",
+            "claim/e",
+            "hold/f",
+            "watch/g",
+            "strip/h",
+            "sign/i",
+            "count/j",
+        ];
+        let topic = topics[usize::from(topic % 11)];
         let mut payload = vec![b'x'; usize::from(len)];
         payload.push(b'0' + utf8 % 10);
         let qos = QoS::from_u8(qos % 3).unwrap();
@@ -106,6 +117,13 @@ impl Peer {
                 }
             }
         }
+        if topic.starts_with("count") {
+            // In range, far out of it, or none.
+            payload.retain(|byte| byte.is_ascii_digit() || *byte == 0xFF);
+            if matches!(payload.first(), Some(b'1'..=b'9')) {
+                payload.splice(1..1, std::iter::repeat_n(b'0', usize::from(len) / 2));
+            }
+        }
         let is_text = !payload.ends_with(&[0xFF]);
         let mut goes_on = payload.clone();
         if topic.starts_with("strip") && qos != QoS::One {
@@ -114,7 +132,7 @@ impl Peer {
             goes_on.push(connection::SEAL);
         }
         let is_unsigned = topic.starts_with("strip") && qos == QoS::One;
-        let denied = connection::is_refused(topic) || is_unsigned || !is_text;
+        let denied = connection::is_refused(topic) || is_unsigned || !is_text || !connection::counts(topic, &payload);
         self.held += usize::from(topic.starts_with("hold"));
         if denied {
             self.denied += 1;

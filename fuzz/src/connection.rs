@@ -9,7 +9,11 @@ use tidegate::{
         Context, Direction, Limits, Version, connect::Connect, encode, packet::Packet, property::Property,
         reason::ReasonCode,
     },
-    policy::{Message, OnDeny, Policy, Reason, Request, Rewrite, Rewritten, Rule, Verdict},
+    payload::{Field, Format},
+    policy::{
+        Bound, Check, CheckedField, Draft, Message, MessageRule, OnDeny, PayloadFormat, PayloadRule, Policy, Reason,
+        Request, Rewrite, Rewritten, Rule, Verdict,
+    },
 };
 
 /// What refuses by which first word of a topic.
@@ -131,12 +135,29 @@ pub struct Pair {
     pub end: Option<End>,
 }
 
+/// What begins with `count` is a number from 0 to 99, either way, of few bytes.
+fn counted() -> PayloadRule {
+    let filters = vec!["count/#".to_owned()];
+    let rule = MessageRule { publish: filters.clone(), receive: filters, ..MessageRule::new("counted") };
+    let field = CheckedField::Field(Field::parse("").expect("a field"));
+    let value = Check { min: Some(Bound::Integer(0)), max: Some(Bound::Integer(99)), ..Check::new(field) };
+    let format = Some(PayloadFormat::Fields(Format::Number));
+    PayloadRule { rule, format, max_bytes: 150, values: vec![value], ..PayloadRule::new("counted") }
+}
+
+/// Whether a message to that topic may go on as far as the rule for numbers goes.
+pub fn counts(topic: &str, payload: &[u8]) -> bool {
+    let number = || std::str::from_utf8(payload).ok()?.trim().parse::<f64>().ok();
+    !topic.starts_with("count/") || number().is_some_and(|number| (0.0..=99.0).contains(&number))
+}
+
 /// Small enough that everything which is bounded meets its bound.
 fn terms() -> Terms {
     let limits = Limits { max_packet_bytes: 2048, max_control_bytes: 1024, ..Limits::default() };
     let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(Notary)];
     rules.extend(WORDS.map(|(word, on_deny)| Box::new(ByTopic { word, on_deny }) as Box<dyn Rule>));
-    let policy = Arc::new(Policy::permit_all("1").with_rules(rules));
+    let draft = Draft { permit_all: true, payloads: vec![counted()], ..Draft::new("1") };
+    let policy = Arc::new(Policy::new(draft).expect("a policy").with_rules(rules));
     let terms = Terms::new(limits, policy);
     Terms { stream_threshold_bytes: 64, max_buffered_bytes: 256, topic_alias_maximum: 4, max_subscriptions: 8, ..terms }
 }
@@ -231,6 +252,7 @@ impl Pair {
             let packet = context.packet(frame).expect("what goes out is well-formed");
             if let Packet::Publish(publish) = packet {
                 assert!(!is_refused(publish.topic), "refused and forwarded");
+                assert!(counts(publish.topic, publish.payload), "not the number that it must be");
                 let is_sealed = publish.payload.ends_with(&[SEAL]);
                 assert!(!is_sealed || !publish.topic.starts_with("strip"), "a seal that was not taken off");
                 assert!(is_sealed || !publish.topic.starts_with("sign"), "forwarded without a seal");
@@ -245,6 +267,7 @@ impl Pair {
             let header = context.header(bytes).expect("a header").expect("a whole one");
             let head = context.publish_head(&header, bytes).expect("a PUBLISH").expect("its head");
             assert!(!is_refused(head.topic), "refused and under way");
+            assert!(!head.topic.starts_with("count/"), "under way unseen");
             assert!(!head.topic.starts_with("strip") && !head.topic.starts_with("sign"), "under way unseen");
         }
     }
