@@ -12,6 +12,7 @@ mod far;
 mod faults;
 mod identity;
 mod import;
+mod integrity;
 mod lifecycle;
 mod refusals;
 mod transparency;
