@@ -22,6 +22,8 @@ use tidegate::policy::{
 use tidegate::signature::{self, Carrier, Freshness, Nonce, Once, Scheme};
 use tidegate::store::{Bounds, Store};
 
+/// Enough for what is measured here.
+const BOUNDS: Bounds = Bounds { max_histories: 1000, max_facts: 1000, max_nonces: 1000, max_counters: 1000 };
 const NOW: i64 = 1_800_000_000_000;
 const TOPIC: &str = "plant/line1/temperature/t07";
 const PRIVATE: &[u8] = include_bytes!("../tests/vectors/signatures/private.json");
@@ -103,7 +105,7 @@ fn rules(criterion: &mut Criterion) {
         ("schema of ten properties", vec![schema()]),
     ] {
         let policy = Policy::new(Draft { permit_all: true, payloads, ..Draft::new("1") }).unwrap();
-        let memory: Arc<dyn Memory> = Arc::new(Store::new(&Bounds::default()));
+        let memory: Arc<dyn Memory> = Arc::new(Store::new(&BOUNDS));
         let mut authority = Authority::new(&Arc::new(policy), &identity, NOW).with_memory(Some(memory));
         let request = Request::Publish(message(&payload));
         group.bench_function(name, |bencher| {
@@ -138,7 +140,7 @@ fn signatures(criterion: &mut Criterion) {
         let plain = signature::Message { topic: TOPIC, payload: &payload };
         let sealed = scheme.sign(private.get(kid).unwrap(), plain, &once, Some(NOW)).unwrap();
         let signed = sealed.payload.unwrap();
-        let memory: Arc<dyn Memory> = Arc::new(Store::new(&Bounds::default()));
+        let memory: Arc<dyn Memory> = Arc::new(Store::new(&BOUNDS));
         let mut authority = Authority::new(&policy, &identity, NOW).with_memory(Some(memory));
         let request = Request::Receive(Message { dup: true, ..message(&signed) });
         group.bench_function(format!("verified, {kid}"), |bencher| {

@@ -5,7 +5,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test program: a panic is its way to fail")]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tidegate::enforce::{At, Connection, Credentials, Opening, Output, Segment, Terms, open};
 use tidegate::identity::Identity;
@@ -13,7 +13,15 @@ use tidegate::mqtt::connect::Connect;
 use tidegate::mqtt::property::Property;
 use tidegate::mqtt::reason::ReasonCode;
 use tidegate::mqtt::{Direction, Limits, Version, encode};
-use tidegate::policy::{Deny, Draft, Grant, Policy, Role};
+use tidegate::payload::{Field, Format};
+use tidegate::policy::{
+    Bound, Change, Check, CheckedField, Deny, Draft, Grant, Interlock, Memory, PayloadFormat, PayloadRule, Policy,
+    Role, Scalar,
+};
+use tidegate::store::{Bounds, Store};
+
+/// More than is remembered here.
+const BOUNDS: Bounds = Bounds { max_histories: 100, max_facts: 100, max_nonces: 100, max_counters: 100 };
 
 /// Packets of one read.
 const BATCH: u16 = 50;
@@ -36,7 +44,8 @@ fn rules() -> Policy {
 }
 
 fn connected(version: Version, now: Instant, policy: Policy) -> Connection {
-    let terms = Arc::new(Terms::new(Limits::default(), Arc::new(policy)));
+    let memory: Arc<dyn Memory> = Arc::new(Store::new(&BOUNDS));
+    let terms = Arc::new(Terms { memory: Some(memory), ..Terms::new(Limits::default(), Arc::new(policy)) });
     let identity = Identity::new("field".into(), ([192, 0, 2, 1], 1883).into(), None);
     let connect = Connect { client_id: "device", ..Connect::bare(version, true, 60) };
     let told = [Property::TopicAliasMaximum(8)];
@@ -122,25 +131,84 @@ fn nor_does_it_where_a_thousand_grants_are_asked() {
     check(rules);
 }
 
+/// Values in a range, one of a few, not too long, not changing too fast, and only while the plant is as it must be.
+fn inspected() -> Policy {
+    let field = |text| Field::parse(text).unwrap();
+    let check = |text| Check::new(CheckedField::Field(field(text)));
+    let slow = Change { by: 1.0, per: Duration::from_secs(1) };
+    let range = Check { min: Some(Bound::Integer(-40)), max: Some(Bound::Float(150.0)), ..check("/celsius") };
+    let mut rule = PayloadRule::new("values");
+    rule.rule.publish = vec!["plant/+/temperature".to_owned()];
+    rule.rule.receive = rule.rule.publish.clone();
+    let values = vec![
+        Check { max_change: Some(slow), stuck_after: Some(Duration::from_secs(60)), ..range },
+        Check { max: Some(Bound::Float(4.0)), ..check("/bar") },
+        Check { one_of: vec![Scalar::Text("C".into())], max_length: Some(1), ..check("/unit") },
+    ];
+    let interlock = Interlock {
+        topic: "plant/${topic.2}/temperature".to_owned(),
+        format: Format::Json,
+        field: field("/bar"),
+        min: None,
+        max: Some(Bound::Float(4.0)),
+        one_of: Vec::new(),
+        max_age: Duration::from_secs(10),
+    };
+    let mut locked = PayloadRule::new("locked");
+    locked.rule.publish = vec!["plant/+/pressure".to_owned()];
+    let locked = PayloadRule { interlocks: vec![interlock], ..locked };
+    let values = PayloadRule { format: Some(PayloadFormat::Fields(Format::Json)), values, ..rule };
+    Policy::new(Draft { permit_all: true, payloads: vec![values, locked], ..Draft::new("1") }).unwrap()
+}
+
+/// As `publish`, of a payload that rules read.
+fn telemetry(version: Version, id: u16) -> Vec<u8> {
+    let payload: &[u8] = if id.is_multiple_of(2) {
+        br#"{"celsius":21.5,"bar":3,"unit":"C"}"#
+    } else {
+        br#"{"unit":"C","x":[1,{"y":null}],"bar":3.5,"celsius":22}"#
+    };
+    let head = publish(version, 0, 0, "plant/line1/temperature", &[]);
+    let head = &head[2..head.len() - 60];
+    [&[0x30, u8::try_from(head.len() + payload.len()).unwrap()], head, payload].concat()
+}
+
+#[test]
+fn nor_does_it_where_values_are_read_and_remembered() {
+    for version in [Version::V31, Version::V311, Version::V50] {
+        let pressure = batch(|_| publish(version, 0, 0, "plant/line1/pressure", &[]));
+        let calls = [
+            (Direction::FromClient, batch(|id| telemetry(version, id))),
+            (Direction::FromClient, pressure),
+            (Direction::FromBroker, batch(|id| telemetry(version, id))),
+        ];
+        pass(version, inspected(), &calls);
+    }
+}
+
 fn check(policy: fn() -> Policy) {
     for version in [Version::V31, Version::V311, Version::V50] {
-        let now = Instant::now();
-        let mut connection = connected(version, now, policy());
-        let mut out = Output::default();
-        let calls = round(version);
-        for number in 0..5 {
-            for (from, input) in &calls {
-                out.clear();
-                let counted = allocation_counter::measure(|| {
-                    let received = connection.receive(*from, now, input, &mut out).unwrap();
-                    assert_eq!(received.consumed, input.len());
-                });
-                assert_eq!(out.onward.segments, [Segment::Received(0..input.len())], "one piece of what came");
-                assert!(out.onward.made.is_empty() && out.back.is_empty() && out.events.is_empty());
-                // Tables of open exchanges and the lists of `out` grow to the size of this traffic in the first round.
-                let first = input.first();
-                assert!(number == 0 || counted.count_total == 0, "{version:?}, {from:?}, {first:02x?}: {counted:?}");
-            }
+        pass(version, policy(), &round(version));
+    }
+}
+
+/// Lets the same pass again and again.
+fn pass(version: Version, policy: Policy, calls: &[(Direction, Vec<u8>)]) {
+    let now = Instant::now();
+    let mut connection = connected(version, now, policy);
+    let mut out = Output::default();
+    for number in 0..5 {
+        for (from, input) in calls {
+            out.clear();
+            let counted = allocation_counter::measure(|| {
+                let received = connection.receive(*from, now, input, &mut out).unwrap();
+                assert_eq!(received.consumed, input.len());
+            });
+            assert_eq!(out.onward.segments, [Segment::Received(0..input.len())], "one piece of what came");
+            assert!(out.onward.made.is_empty() && out.back.is_empty() && out.events.is_empty());
+            // Tables of open exchanges and the lists of `out` grow to the size of this traffic in the first round.
+            let first = input.first();
+            assert!(number == 0 || counted.count_total == 0, "{version:?}, {from:?}, {first:02x?}: {counted:?}");
         }
     }
 }

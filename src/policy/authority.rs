@@ -253,8 +253,9 @@ impl Authority {
     /// What is decided once further rules have spoken: they can only deny, or have something rewritten.
     fn by_rules(&mut self, decision: Decision, identity: &Identity, request: &Request<'_>) -> Decision {
         let mut decision = decision;
-        if let Some(rewrite) = self.policy.rules.iter().find_map(|rule| rule.rewrite(identity, request)) {
-            self.inspector.get_or_insert_default().rewrite = Some(rewrite);
+        let rewrite = self.policy.rules.iter().find_map(|rule| rule.rewrite(identity, request));
+        if rewrite.is_some() || self.index().plan.is_empty() && Way::of(request).is_some() {
+            self.inspector.get_or_insert_default().rewrite = rewrite;
         }
         for rule in &self.policy.rules {
             if matches!(decision, Decision::Deny(_)) {

@@ -89,6 +89,9 @@ impl Policy {
     }
 
     /// The same with further rules, that judge what grants permit and denials leave.
+    ///
+    /// No policy file says any: it is for what is built around this library, and for tests of the protocol, that want
+    /// rules whose answers they choose, at no cost and without cryptography.
     #[must_use]
     pub fn with_rules(self, mut rules: Vec<Box<dyn Rule>>) -> Self {
         rules.sort_by(|one, other| one.id().cmp(other.id()));
