@@ -40,8 +40,8 @@ none came for --wait. With --json each is a line of JSON as it was.";
 const REPLAY: &str = "\
 Publish the messages of envelopes as they were: topic, QoS, RETAIN, payload, and
 in 5.0 their properties. Nothing is published with --dry-run. Replay to the
-broker, with an account of your own that may publish there: by way of the gateway
-they would be judged anew.";
+broker, with an account of your own that may publish there: by way of the
+gateway they would be judged anew.";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

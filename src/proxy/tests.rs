@@ -212,3 +212,14 @@ fn what_has_no_room_is_left_out_but_never_the_name() {
 }
 
 const TYPE_SSL: u8 = 0x20;
+
+#[test]
+fn what_the_gateway_dials_for_itself_names_no_address_in_either_version() {
+    for write in [write_local, write_v1_unknown] {
+        let mut out = Vec::new();
+        write(&mut out);
+        let len = out.len();
+        out.extend_from_slice(b"\x10\x0c");
+        assert_eq!(read(&out), Ok(Some((Header { addresses: None }, len))));
+    }
+}

@@ -11,6 +11,7 @@ use super::{plain, setup};
 use crate::support::PATIENCE;
 use crate::support::gateway::{Door, Gateway};
 use crate::support::mosquitto::Mosquitto;
+use crate::support::pki::Pki;
 use crate::support::ports::free_port;
 use crate::support::raw_client::RawClient;
 use crate::support::recording_broker::{RecordingBroker, Then, answer, answer_then, polite};
@@ -169,6 +170,22 @@ fn the_gateway_publishes_with_its_own_account_and_comes_back_when_the_broker_doe
     client(&gateway).send(&wire::publish(V5_0, 0, "hold/a", 0, &[], b"second"));
     assert_eq!(seen(&mut operator).1["payload_text"], "second");
     gateway.wait_metric("tidegate_quarantine_published_total", &[], 2.0);
+}
+
+/// With the gateway's own certificate, never one of a client's.
+#[test]
+fn it_goes_by_tls_with_the_gateways_own_certificate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pki = Pki::create(folder.path()).expect("certificates");
+    let broker = Mosquitto::start_by_certificate(&pki);
+    let gateway = setup(broker.address).only(&[Door::Plain]).broker_tls(&pki, true).start();
+    gateway.wait_metric("tidegate_quarantine_connected", &[], 1.0);
+    let log = std::fs::read_to_string(broker.log_file()).expect("Mosquitto's log");
+    let is_own = |line: &str| line.contains(" as tidegate-quarantine-plant-") && line.contains("u'client'");
+    assert!(log.lines().any(is_own), "{log}");
+    let mut client = RawClient::connect(gateway.plain(), &plain(V3_1_1, "temp-07"));
+    client.send(&wire::publish(V3_1_1, 2, "hold/a", 1, &[], b"x"));
+    gateway.wait_metric("tidegate_quarantine_published_total", &[], 1.0);
 }
 
 /// In 5.0 the broker says that it takes none: what is lost is counted and recorded.
