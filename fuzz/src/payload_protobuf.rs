@@ -7,7 +7,6 @@ use tidegate::payload::protobuf::Descriptor;
 use tidegate::payload::{Field, Format, Found, Limits, Reader, Value};
 
 #[path = "../../src/payload/protobuf/tests/model.rs"]
-#[expect(dead_code, reason = "the tests of the decoder make use of all of it")]
 mod model;
 
 static READER: LazyLock<Reader> = LazyLock::new(|| {

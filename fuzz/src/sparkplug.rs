@@ -5,7 +5,6 @@ use tidegate::payload::Limits;
 use tidegate::payload::sparkplug::{Asked, Bounds, Fault, Metric, Nodes, Payload, Topic, Way};
 
 #[path = "../../src/payload/sparkplug/tests/model.rs"]
-#[expect(dead_code, reason = "the tests of the decoder make use of all of it")]
 mod model;
 
 const TOPICS: [&str; 8] = [

@@ -11,7 +11,7 @@ mod nodes;
 mod payload;
 mod shape;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod topic;
 
 pub use datatype::Datatype;

@@ -2,7 +2,7 @@
 
 mod births;
 mod hostile;
-mod model;
+pub(crate) mod model;
 mod properties;
 mod sequence;
 mod values;

@@ -6,10 +6,7 @@ use super::*;
 use crate::payload::Limits;
 use crate::policy::{Bound, Change, Metrics, Mode, OnDeny, Sparkplug};
 
-#[path = "../../../payload/sparkplug/tests/model.rs"]
-mod model;
-
-use model::value::Value as Is;
+use crate::payload::sparkplug::tests::model::{self, value::Value as Is};
 
 const NBIRTH: &str = "spBv1.0/g/NBIRTH/e";
 const NDATA: &str = "spBv1.0/g/NDATA/e";
