@@ -150,7 +150,7 @@ settings! {
     pub(in crate::config) struct ValueTable {
         /// Where it stands, as a JSON Pointer (RFC 6901): fields of Protobuf and binary payloads by name, items of lists by number. Not of `text` and `number`, where it is the whole.
         field: Option<Located<Field>> = None, optional(pointer());
-        /// The name of the metric, for `format = "sparkplug"`.
+        /// The name of the metric, for `format = "sparkplug"`: that of an alias is known from the birth. It is checked wherever it stands, in births, data and commands; `required` refuses it where it is null, not where it does not stand, since data tells of what has changed.
         metric: Option<Located<String>> = None, optional(plain_text());
         /// Whether it must be there. One that is there is held to the rest either way.
         required: Option<Located<bool>> = Some(Located { value: true, span: 0..0 }), optional(Flag);
@@ -276,7 +276,7 @@ impl Words for BinaryKind {
 }
 
 settings! {
-    /// A Protobuf message.
+    /// A Protobuf message. Enumerated values are texts, their names. A proto3 field without `optional` that is left out is 0, `false` or empty, as every reader takes it, and is held to its rule as that.
     pub(in crate::config) struct ProtobufTable {
         /// Its description, as `protoc --include_imports --descriptor_set_out=FILE` writes it.
         descriptors: Option<Located<PathBuf>> = None, required(File);
@@ -290,9 +290,9 @@ settings! {
 settings! {
     /// What is asked of Sparkplug B beside the values of metrics.
     pub(in crate::config) struct SparkplugTable {
-        /// Whether the order of births, data and deaths is held to: `seq`, `bdSeq`, no data before a birth, no death of another edge node.
+        /// Whether what clients publish is held to the order of births, data and deaths: NDEATH is the Will, with the `bdSeq` of NBIRTH; `seq` has no gap; there is no data before a birth, and no death of what this connection has not declared born. The rule must speak of the births, too. After a reload that brings the rule, nodes must be born anew.
         sequence: bool = true, Flag;
-        /// Which metrics there may be: `declared` permits those that the birth declared, with the datatype that it declared; `any` permits any.
+        /// Which metrics there may be: `declared` permits those that the birth declared, with the datatype that it declared; `any` permits any. Commands are held to the births that went the other way on the same connection; to ask for a rebirth is always permitted.
         metrics: Metrics = Metrics::Declared, word();
     }
 }
