@@ -144,8 +144,9 @@ impl Verifier {
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
         let header = Object::parse(&decode(header)?).ok_or(TokenError::Malformed)?;
+        let signature = decode(signature)?;
         let (key, algorithm) = self.find_key(keys, &header, unix)?;
-        if !key.verifies(algorithm, message.as_bytes(), &decode(signature)?) {
+        if !key.verifies(algorithm, message.as_bytes(), &signature) {
             return Err(TokenError::Signature);
         }
         let payload = Object::parse(&decode(payload)?).ok_or(TokenError::Malformed)?;

@@ -6,6 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 
 use super::{MAX_KID_BYTES, MAX_SIGNATURE_BYTES, Message, Nonce, Once, SignatureFlaw};
 use crate::jwk::Algorithm;
+use crate::payload::canonical::Document;
 
 /// The latest time that a signature may name: the year 9999, in milliseconds.
 const LATEST_MILLIS: i64 = 253_402_300_799_999;
@@ -36,7 +37,9 @@ pub(super) enum Covered<'a> {
     /// These bytes.
     Bytes(Cow<'a, [u8]>),
     /// The layout of [`layout`], over this payload.
-    Layout(Layout, Cow<'a, [u8]>),
+    Layout(Layout, &'a [u8]),
+    /// The layout of [`layout`], over the canonical form of this document, which is not written for nobody.
+    Document(Document<'a>),
 }
 
 /// The carriers whose bytes to be signed are laid out by [`layout`]; the number is part of them.
@@ -58,11 +61,14 @@ impl Claim<'_> {
     pub(super) fn covered(&self, message: Message<'_>) -> Option<Cow<'_, [u8]>> {
         match &self.covered {
             Covered::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
-            Covered::Layout(of, payload) => {
-                let terms = Terms { kid: &self.kid, signed_at_millis: self.signed_at_millis, once: &self.once };
-                layout(*of, &terms, Message { topic: message.topic, payload }).map(Cow::Owned)
-            }
+            Covered::Layout(of, payload) => self.layout(*of, message.topic, payload),
+            Covered::Document(document) => self.layout(Layout::JsonField, message.topic, &document.write()),
         }
+    }
+
+    fn layout(&self, of: Layout, topic: &str, payload: &[u8]) -> Option<Cow<'_, [u8]>> {
+        let terms = Terms { kid: &self.kid, signed_at_millis: self.signed_at_millis, once: &self.once };
+        layout(of, &terms, Message { topic, payload }).map(Cow::Owned)
     }
 }
 

@@ -173,7 +173,7 @@ impl Scheme {
         let payload = match &self.carrier {
             Carrier::UserProperty(_) | Carrier::JwsDetached(_) => Cow::Borrowed(payload),
             Carrier::Jws => Cow::Owned(jws::strip(payload)?),
-            Carrier::Cose => Cow::Owned(cose::strip(payload)?),
+            Carrier::Cose => Cow::Borrowed(cose::strip(payload)?),
             Carrier::JsonField(field) => Cow::Owned(json_field::strip(field, payload)?),
             Carrier::Trailer => Cow::Borrowed(trailer::strip(payload)?),
         };

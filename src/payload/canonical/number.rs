@@ -21,25 +21,36 @@ pub(super) fn write(value: f64, out: &mut String) {
     place(&digits, exponent + 1, out);
 }
 
-/// Where two shortest texts are equally near, the even one, as RFC 8785 asks; Rust takes the larger.
+/// Where two shortest texts are equally near, the even one, as RFC 8785 asks; Rust's formatter takes the larger.
 fn even(value: f64, digits: &str, exponent: i32) -> Option<String> {
-    /// A double has at most 767 digits.
-    const ALL: usize = 800;
-    let is_tie = |places: usize| {
-        let exact = format!("{:.places$e}", value.abs());
-        let (mantissa, _) = exact.split_once('e')?;
-        let all: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-        let (short, rest) = all.split_at_checked(digits.len())?;
-        (rest.strip_prefix('5')?.bytes().all(|digit| digit == b'0')).then(|| short.to_owned())
-    };
-    // Nearly never, so first with one digit more.
-    let _ = is_tie(digits.len())?;
-    let mut lower = is_tie(ALL)?;
-    let last = lower.pop()?.to_digit(10)?;
+    let exact = exact(value)?;
+    let half = exact.strip_suffix('5').filter(|half| half.len() == digits.len())?;
+    let last = half.chars().next_back()?.to_digit(10)?;
+    let mut even = half.strip_suffix(char::is_numeric)?.to_owned();
     // Of a 9, one more would be a shorter text.
-    lower.push(char::from_digit(last + last % 2, 10)?);
-    let read: f64 = format!("{lower}e{}", i64::from(exponent) + 1 - i64::try_from(lower.len()).ok()?).parse().ok()?;
-    (read.to_bits() == value.abs().to_bits()).then_some(lower)
+    even.push(char::from_digit(last + last % 2, 10)?);
+    let point = i64::from(exponent) + 1 - i64::try_from(even.len()).ok()?;
+    let read: f64 = format!("{even}e{point}").parse().ok()?;
+    (read.to_bits() == value.abs().to_bits()).then_some(even)
+}
+
+/// All significant digits of a double, where they are few enough to be halfway between two of 17.
+fn exact(value: f64) -> Option<String> {
+    let bits = value.to_bits();
+    let exponent = i32::try_from(bits >> 52 & 0x7ff).ok()?;
+    if exponent == 0 {
+        return None;
+    }
+    let mantissa = bits & ((1 << 52) - 1) | 1 << 52;
+    let odd = u128::from(mantissa >> mantissa.trailing_zeros());
+    let power = exponent - 1075 + i32::try_from(mantissa.trailing_zeros()).ok()?;
+    // Of more than 18 digits beyond these: 5^26 has 19, and what ends in a 5 and zeros has a factor 5 for each 2.
+    let number = match power {
+        -25..0 => odd * 5_u128.pow(power.unsigned_abs()),
+        0..=21 => odd << power,
+        _ => return None,
+    };
+    Some(number.to_string().trim_end_matches('0').to_owned())
 }
 
 /// Number::toString of ECMA-262: `point` digits stand before the decimal point.

@@ -71,6 +71,22 @@ fn numbers_are_written_as_ecmascript_writes_them() {
     }
 }
 
+/// Halfway between two texts of the shortest length: the even one. Computed with another implementation (V8).
+#[test]
+fn of_two_equally_near_texts_the_even_one_is_written() {
+    for (text, expected) in [
+        ("1424953923781206.25", "1424953923781206.2"),
+        ("1424953923781206.75", "1424953923781206.8"),
+        ("5e-324", "5e-324"),
+        ("9007199254740991.5", "9007199254740992"),
+        ("4503599627370497.5", "4503599627370498"),
+        ("2.5", "2.5"),
+        ("1.5e300", "1.5e+300"),
+    ] {
+        assert_eq!(form(text).as_deref(), Ok(expected), "{text}");
+    }
+}
+
 #[test]
 fn what_has_two_readings_or_none_is_refused() {
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));

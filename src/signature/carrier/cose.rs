@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use coset::cbor::Value;
+use coset::cbor::{self, Value};
 use coset::{
-    CborSerializable as _, CoseMac0, CoseMac0Builder, CoseSign1, CoseSign1Builder, Header, HeaderBuilder, Label,
-    MacContext, ProtectedHeader, RegisteredLabelWithPrivate, TaggedCborSerializable as _, iana,
+    AsCborValue as _, CoseMac0Builder, CoseSign1Builder, Header, HeaderBuilder, Label, MacContext, ProtectedHeader,
+    RegisteredLabelWithPrivate, SignatureContext, TaggedCborSerializable as _, iana,
 };
 
 use crate::jwk::{Algorithm, SigningKey};
@@ -19,6 +19,8 @@ use crate::signature::{MAX_SIGNATURE_BYTES, Message, Nonce, Once, Sealed, SignEr
 const SIGN1: u8 = 0xD2;
 const MAC0: u8 = 0xD1;
 const ARRAY_OF_4: u8 = 0x84;
+/// The longest header.
+const MAX_HEADER_BYTES: usize = 4096;
 /// RFC 9597.
 const CWT_CLAIMS: i64 = 15;
 /// RFC 8392.
@@ -29,91 +31,98 @@ const COUNTER: i64 = -65537;
 /// From here on, not every whole number is a double.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-enum Cose {
-    Sign1(CoseSign1),
-    Mac0(CoseMac0),
+/// A message, its headers read.
+struct Cose<'a> {
+    is_mac: bool,
+    protected: ProtectedHeader,
+    unprotected: Header,
+    payload: &'a [u8],
+    signature: &'a [u8],
 }
 
-impl Cose {
-    fn read(bytes: &[u8]) -> Result<Self, SignatureFlaw> {
-        let cose = match bytes.first() {
-            Some(&SIGN1) => CoseSign1::from_tagged_slice(bytes).map(Self::Sign1),
-            Some(&MAC0) => CoseMac0::from_tagged_slice(bytes).map(Self::Mac0),
-            Some(&ARRAY_OF_4) => CoseSign1::from_slice(bytes).map(Self::by_algorithm),
-            Some(_) | None => return Err(SignatureFlaw::Missing),
+impl<'a> Cose<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, SignatureFlaw> {
+        let (tag, array) = match bytes {
+            [tag @ (SIGN1 | MAC0), rest @ ..] => (Some(*tag), rest),
+            [ARRAY_OF_4, ..] => (None, bytes),
+            _ => return Err(SignatureFlaw::Missing),
         };
-        cose.map_err(|_| SignatureFlaw::Malformed)
+        let rest = array.strip_prefix(&[ARRAY_OF_4]).ok_or(SignatureFlaw::Malformed)?;
+        Self::items(tag, rest).ok_or(SignatureFlaw::Malformed)
     }
 
-    /// Without a tag both look alike, but their algorithms do not.
-    fn by_algorithm(cose: CoseSign1) -> Self {
-        let CoseSign1 { protected, unprotected, payload, signature } = cose;
-        if matches!(algorithm(&protected.header), Claimed::Named(Algorithm::Hs256)) {
-            Self::Mac0(CoseMac0 { protected, unprotected, payload, tag: signature })
+    /// The four items. What is in front of the payload is bounded, as all of it is read before anything is known.
+    fn items(tag: Option<u8>, rest: &'a [u8]) -> Option<Self> {
+        let (protected, rest) = byte_string(rest, MAX_HEADER_BYTES)?;
+        let window = rest.get(..MAX_HEADER_BYTES).unwrap_or(rest);
+        let mut left = window;
+        let unprotected: Value = cbor::de::from_reader(&mut left).ok()?;
+        let rest = rest.get(window.len() - left.len()..)?;
+        let (payload, rest) = byte_string(rest, usize::MAX)?;
+        let (signature, rest) = byte_string(rest, MAX_SIGNATURE_BYTES)?;
+        let protected = ProtectedHeader::from_cbor_bstr(Value::Bytes(protected.to_vec())).ok()?;
+        // Without a tag both look alike, but their algorithms do not.
+        let hmac = matches!(algorithm(&protected.header), Claimed::Named(Algorithm::Hs256));
+        let is_mac = tag.map_or(hmac, |tag| tag == MAC0);
+        let unprotected = Header::from_cbor_value(unprotected).ok()?;
+        let is_whole = rest.is_empty() && !signature.is_empty();
+        is_whole.then_some(Self { is_mac, protected, unprotected, payload, signature })
+    }
+
+    /// What is signed.
+    fn covered(&self, external: &[u8]) -> Vec<u8> {
+        let protected = self.protected.clone();
+        if self.is_mac {
+            coset::mac_structure_data(MacContext::CoseMac0, protected, external, self.payload)
         } else {
-            Self::Sign1(CoseSign1 { protected, unprotected, payload, signature })
+            coset::sig_structure_data(SignatureContext::CoseSign1, protected, None, external, self.payload)
         }
     }
+}
 
-    fn headers(&self) -> (&ProtectedHeader, &Header) {
-        match self {
-            Self::Sign1(cose) => (&cose.protected, &cose.unprotected),
-            Self::Mac0(cose) => (&cose.protected, &cose.unprotected),
+/// A byte string of a length that is written in front of it, of at most so many bytes; and what is behind it.
+fn byte_string(bytes: &[u8], max: usize) -> Option<(&[u8], &[u8])> {
+    let (head, rest) = bytes.split_first()?;
+    let (length, rest) = match head {
+        0x40..=0x57 => (usize::from(head - 0x40), rest),
+        0x58 => rest.split_first().map(|(length, rest)| (usize::from(*length), rest))?,
+        0x59 => rest.split_first_chunk().map(|(length, rest)| (usize::from(u16::from_be_bytes(*length)), rest))?,
+        0x5A => {
+            let (length, rest) = rest.split_first_chunk()?;
+            (usize::try_from(u32::from_be_bytes(*length)).ok()?, rest)
         }
-    }
-
-    /// What is signed; the payload must be inside.
-    fn covered(&self, external: &[u8]) -> Option<Vec<u8>> {
-        match self {
-            Self::Sign1(cose) => cose.payload.as_ref().map(|_| cose.tbs_data(external)),
-            Self::Mac0(CoseMac0 { protected, payload, .. }) => {
-                let payload = payload.as_ref()?;
-                Some(coset::mac_structure_data(MacContext::CoseMac0, protected.clone(), external, payload))
-            }
-        }
-    }
-
-    fn into_parts(self) -> (Option<Vec<u8>>, Vec<u8>) {
-        match self {
-            Self::Sign1(cose) => (cose.payload, cose.signature),
-            Self::Mac0(cose) => (cose.payload, cose.tag),
-        }
-    }
+        _ => return None,
+    };
+    rest.split_at_checked(length).filter(|_| length <= max)
 }
 
 pub(in crate::signature) fn read(message: Message<'_>) -> Result<Claim<'_>, SignatureFlaw> {
     let cose = Cose::read(message.payload)?;
-    let (ProtectedHeader { header, .. }, unprotected) = cose.headers();
-    if speaks(unprotected) || !is_understood(header) {
+    let header = &cose.protected.header;
+    if speaks(&cose.unprotected) || !is_understood(header) {
         return Err(SignatureFlaw::Malformed);
     }
-    let algorithm = match (&cose, algorithm(header)) {
+    let algorithm = match algorithm(header) {
         // A signature is no MAC, and a MAC no signature.
-        (Cose::Sign1(_), Claimed::Named(Algorithm::Hs256)) => Claimed::Unknown,
-        (Cose::Mac0(_), Claimed::Named(algorithm)) if algorithm != Algorithm::Hs256 => Claimed::Unknown,
-        (Cose::Sign1(_) | Cose::Mac0(_), algorithm) => algorithm,
+        Claimed::Named(named) if cose.is_mac != (named == Algorithm::Hs256) => Claimed::Unknown,
+        claimed => claimed,
     };
     let kid = str::from_utf8(&header.key_id).map_err(|_| SignatureFlaw::Malformed)?;
     let kid = claim::kid(kid)?.to_owned();
     let (signed_at_millis, once) = claims(header)?;
-    let covered = cose.covered(message.topic.as_bytes()).ok_or(SignatureFlaw::Malformed)?;
-    let (_, signature) = cose.into_parts();
-    if !(1..=MAX_SIGNATURE_BYTES).contains(&signature.len()) {
-        return Err(SignatureFlaw::Malformed);
-    }
-    let covered = Covered::Bytes(Cow::Owned(covered));
-    Ok(Claim { kid: kid.into(), algorithm, signed_at_millis, once, signature, covered })
+    let covered = Covered::Bytes(Cow::Owned(cose.covered(message.topic.as_bytes())));
+    Ok(Claim { kid: kid.into(), algorithm, signed_at_millis, once, signature: cose.signature.to_vec(), covered })
 }
 
-pub(in crate::signature) fn strip(payload: &[u8]) -> Result<Vec<u8>, SignatureFlaw> {
-    Cose::read(payload)?.into_parts().0.ok_or(SignatureFlaw::Malformed)
+pub(in crate::signature) fn strip(payload: &[u8]) -> Result<&[u8], SignatureFlaw> {
+    Cose::read(payload).map(|cose| cose.payload)
 }
 
 /// What is signed, and the signature.
 #[cfg(test)]
 pub(in crate::signature) fn parts(message: &[u8], external: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let cose = Cose::read(message).ok()?;
-    Some((cose.covered(external)?, cose.into_parts().1))
+    Some((cose.covered(external), cose.signature.to_vec()))
 }
 
 fn algorithm(header: &Header) -> Claimed {
@@ -179,7 +188,7 @@ fn claims(header: &Header) -> Result<(Option<i64>, Once), SignatureFlaw> {
 
 /// A NumericDate: seconds since 1970, with a fraction where that is needed.
 fn issued_at(value: &Value) -> Result<i64, SignatureFlaw> {
-    let seconds = |value: coset::cbor::value::Integer| i64::try_from(value).ok()?.checked_mul(1000);
+    let seconds = |value: cbor::value::Integer| i64::try_from(value).ok()?.checked_mul(1000);
     #[expect(clippy::cast_possible_truncation, reason = "within the bounds that are looked at first")]
     let fraction = |value: f64| ((value * 1000.0).abs() < EXACT).then(|| (value * 1000.0).round() as i64);
     let millis = value.as_integer().and_then(seconds).or_else(|| value.as_float().and_then(fraction));

@@ -46,7 +46,7 @@ pub(in crate::signature) fn read<'a>(field: &Field, message: Message<'a>) -> Res
         signed_at_millis,
         once,
         signature: claim::signature(&signature)?,
-        covered: Covered::Layout(Layout::JsonField, Cow::Owned(document.write())),
+        covered: Covered::Document(document),
     })
 }
 

@@ -1,7 +1,5 @@
 //! User Properties of MQTT 5.0: key id, time, nonce or counter, signature; the payload stays as it is.
 
-use std::borrow::Cow;
-
 use data_encoding::BASE64URL_NOPAD;
 
 use super::Names;
@@ -38,7 +36,7 @@ pub(in crate::signature) fn read<'a>(
         signed_at_millis,
         once,
         signature: claim::signature(signature)?,
-        covered: Covered::Layout(Layout::UserProperty, Cow::Borrowed(message.payload)),
+        covered: Covered::Layout(Layout::UserProperty, message.payload),
     })
 }
 

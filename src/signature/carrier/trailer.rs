@@ -3,8 +3,6 @@
 //! payload, time (8), counter (8) or nonce (16), key id, signature; then nine bytes from which the rest is found: version,
 //! flags, length of the key id, length of the signature (2), magic (4). Numbers are big-endian.
 
-use std::borrow::Cow;
-
 use crate::jwk::SigningKey;
 use crate::signature::claim::{self, Claim, Claimed, Covered, Layout, Terms, layout};
 use crate::signature::{MAX_SIGNATURE_BYTES, Message, Nonce, Once, Sealed, SignError, SignatureFlaw};
@@ -68,7 +66,7 @@ pub(in crate::signature) fn read(message: Message<'_>) -> Result<Claim<'_>, Sign
         signed_at_millis,
         once,
         signature: signature.to_vec(),
-        covered: Covered::Layout(Layout::Trailer, Cow::Borrowed(payload)),
+        covered: Covered::Layout(Layout::Trailer, payload),
     })
 }
 

@@ -94,3 +94,11 @@ pub(super) fn verify<'k>(
 pub(super) fn judge(scheme: &Scheme, sent: &Sent) -> Result<(), SignatureFlaw> {
     verify(scheme, &public(), sent, NOW).map(|_| ())
 }
+
+#[test]
+fn keys_and_schemes_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Keys>();
+    shared::<SigningKeys>();
+    shared::<Scheme>();
+}
