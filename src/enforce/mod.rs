@@ -32,6 +32,7 @@ mod subscriptions;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod weigh;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

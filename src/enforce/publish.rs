@@ -4,34 +4,23 @@
 use std::time::Duration;
 
 use super::end::{End, Violation};
-use super::event::{self, Kind, Quarantine};
+use super::event::{Kind, Quarantine};
 use super::exchange::Sending;
 use super::refusal::{self, Answer, Subject};
 use super::relay::{Call, Step, lenient};
-use super::rewrite::Anew;
 use super::side::Side;
-use super::standing::Standing;
+use super::weigh::{Limit, Refused, beyond_limits, note_rewrites, request, weigh};
 use super::{Blame, Connection, Text};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, Frame, PacketType};
 use crate::mqtt::packet::PublishHead;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::{Context, Direction, Version, topic};
-use crate::policy::{Decision, Denial, Message, OnDeny, Reason, Request};
+use crate::mqtt::{Context, Direction, Version};
+use crate::policy::{Denial, Message, OnDeny, Reason};
 
 /// Names of the gateway's own limits, where they refuse a message.
 const TOO_LARGE_TO_JUDGE: Denial = Denial::limit("max_buffered_bytes", Reason::TooLarge);
-const TOO_LARGE_TO_DELIVER: Denial = Denial::limit("max_packet_bytes", Reason::TooLarge);
-const TOO_LARGE_WITH_TOPIC: Denial = Denial::limit("maximum_packet_size", Reason::TooLarge);
-const CONTRADICTS_FORMAT: Denial = Denial::limit("payload_format_indicator", Reason::PayloadFormat);
-
-/// What breaks no rule of MQTT, by the setting that refuses it.
-const BEYOND_LIMITS: [(DecodeError, &str, Reason); 4] = [
-    (DecodeError::ControlCharacter, "refuse_control_characters", Reason::Topic),
-    (DecodeError::TopicNameTooLong, "max_topic_bytes", Reason::Topic),
-    (DecodeError::TopicNameTooDeep, "max_topic_levels", Reason::Topic),
-    (DecodeError::TooManyUserProperties, "max_user_properties", Reason::Quota),
-];
+pub(super) const TOO_LARGE_TO_DELIVER: Denial = Denial::limit("max_packet_bytes", Reason::TooLarge);
 
 /// How long a client that fills its window waits for room before it is at fault. MQTT.js publishes without counting, and
 /// a broker that acknowledges at once never notices; here its acknowledgements are still under way.
@@ -46,7 +35,7 @@ pub(super) struct Judged<'a> {
 }
 
 impl<'a> Judged<'a> {
-    fn message<'t>(&'t self, version: Version, topic: &'t str) -> Message<'t> {
+    pub(super) fn message<'t>(&'t self, version: Version, topic: &'t str) -> Message<'t> {
         Message {
             topic,
             qos: self.head.qos,
@@ -59,7 +48,7 @@ impl<'a> Judged<'a> {
     }
 
     /// The Response Topic of a client's message: that of a delivery is another client's.
-    fn response_topic(&self, from: Direction) -> Option<&'a str> {
+    pub(super) fn response_topic(&self, from: Direction) -> Option<&'a str> {
         self.head.properties.response_topic.filter(|_| from == Direction::FromClient)
     }
 }
@@ -68,22 +57,6 @@ impl<'a> Judged<'a> {
 pub(super) enum Name {
     AsItCame,
     PutBack,
-}
-
-/// A limit of the gateway's own that a PUBLISH goes beyond.
-enum Limit {
-    None,
-    /// The policy is not asked.
-    First(Denial),
-    /// The policy may deny it before.
-    Last(Denial),
-}
-
-/// A PUBLISH that is not to go on.
-pub(super) struct Refused<'t> {
-    pub(super) denial: Denial,
-    /// The Topic Name, or the Response Topic, that is refused.
-    pub(super) about: &'t str,
 }
 
 impl Connection {
@@ -277,123 +250,6 @@ fn resolve<'s>(side: &'s Side, head: &PublishHead<'s>) -> Result<(&'s str, Name)
         Some((topic, false)) => Ok((topic, Name::PutBack)),
         None => Err(Violation::UnknownAlias),
     }
-}
-
-/// Whether it may go on; and what goes on in its place, if it is not to go on as it came.
-fn weigh<'t>(
-    standing: &mut Standing,
-    call: &mut Call<'_>,
-    judged: &Judged<'t>,
-    (side, version): (&Side, Version),
-    (topic, name): (&'t str, &Name),
-    limit: Limit,
-) -> Result<Option<Anew>, Refused<'t>> {
-    let refused = |denial| Refused { denial, about: topic };
-    let is_observed = ask(standing, call, judged, version, topic)?;
-    let change = standing.authority.take_rewrite();
-    match limit {
-        // A rule that must see the payload and can't has spoken, and is not enforced.
-        Limit::Last(denial) if !is_observed || judged.head.properties.payload_is_utf8 => return Err(refused(denial)),
-        Limit::None | Limit::First(_) | Limit::Last(_) => {}
-    }
-    if let Some(denial) = by_form(call, judged, side, topic, name) {
-        return Err(refused(denial));
-    }
-    let Some(change) = change else { return Ok(None) };
-    let written = match name {
-        Name::PutBack => topic,
-        Name::AsItCame => judged.head.topic,
-    };
-    let anew = Anew::publish(version, judged, written, &change).map_err(refused)?;
-    match by_size(call, judged, side, anew.bytes.len()) {
-        Some(denial) => Err(refused(denial)),
-        None => Ok(Some(anew)),
-    }
-}
-
-/// Asks the policy. What it only observes is recorded. Gives whether there is something of the message itself.
-///
-/// The message is asked about last, for what the policy has to say of it beside.
-fn ask<'t>(
-    standing: &mut Standing,
-    call: &mut Call<'_>,
-    judged: &Judged<'t>,
-    version: Version,
-    topic: &'t str,
-) -> Result<bool, Refused<'t>> {
-    let response = judged.response_topic(call.from).map(|topic| (standing.decide_response(topic), topic));
-    let decision = standing.decide(&request(call.from, judged.message(version, topic)));
-    let is_observed = matches!(decision, Decision::Observe(..));
-    heed(decision, call, topic).map_or(Ok(()), Err)?;
-    if let Some((decision, response_topic)) = response {
-        heed(decision, call, response_topic).map_or(Ok(()), Err)?;
-    }
-    Ok(is_observed)
-}
-
-fn heed<'t>(decision: Decision, call: &mut Call<'_>, about: &'t str) -> Option<Refused<'t>> {
-    match decision {
-        Decision::Allow | Decision::AllowUpTo(_) => None,
-        Decision::Observe(denial, _) => {
-            call.observed(PacketType::Publish, Some(about), &denial);
-            None
-        }
-        Decision::Deny(denial) => Some(Refused { denial, about }),
-    }
-}
-
-/// What refuses a message that the policy permits.
-fn by_form(call: &Call<'_>, judged: &Judged<'_>, side: &Side, topic: &str, name: &Name) -> Option<Denial> {
-    if let Some(payload) = judged.payload
-        && judged.head.with_payload(payload).payload_contradicts_format()
-    {
-        return Some(CONTRADICTS_FORMAT);
-    }
-    // The PUBLISH that set the alias may have been refused for its Topic Name.
-    if let Name::PutBack = name
-        && let Err(error) = topic::check_name(topic, call.limits)
-    {
-        return beyond_limits(error);
-    }
-    // Two bytes more when the Remaining Length grows as well.
-    let max = usize::try_from(side.max_packet_bytes).unwrap_or(usize::MAX);
-    match name {
-        Name::PutBack if judged.total_len + topic.len() + 2 > max => Some(TOO_LARGE_WITH_TOPIC),
-        Name::PutBack | Name::AsItCame => None,
-    }
-}
-
-fn note_rewrites(call: &mut Call<'_>, topic: &str, name: &Name, anew: &Anew) {
-    if let Name::PutBack = name {
-        call.rewritten(PacketType::Publish, Some(topic), event::Rewrite::TopicNameRestored);
-    }
-    call.rewritten(PacketType::Publish, Some(topic), anew.what);
-}
-
-/// What refuses a message that is larger than it came.
-fn by_size(call: &Call<'_>, judged: &Judged<'_>, side: &Side, bytes: usize) -> Option<Denial> {
-    if bytes <= judged.total_len {
-        None
-    } else if bytes > usize::try_from(side.max_packet_bytes).unwrap_or(usize::MAX) {
-        Some(TOO_LARGE_WITH_TOPIC)
-    } else if bytes > call.limits.max_packet_bytes {
-        Some(TOO_LARGE_TO_DELIVER)
-    } else {
-        None
-    }
-}
-
-fn request(from: Direction, message: Message<'_>) -> Request<'_> {
-    match from {
-        Direction::FromClient => Request::Publish(message),
-        Direction::FromBroker => Request::Receive(message),
-    }
-}
-
-/// The limit of the gateway's own, if it is one, that a PUBLISH goes beyond.
-fn beyond_limits(error: DecodeError) -> Option<Denial> {
-    let found = BEYOND_LIMITS.iter().find(|(limit, ..)| *limit == error);
-    found.map(|&(_, rule, reason)| Denial::limit(rule, reason))
 }
 
 /// The words of a Reason String: the rule's id and the policy's version, never what they say.

@@ -229,6 +229,22 @@ fn topic_aliases_stay_in_step() {
 }
 
 #[test]
+fn a_name_that_is_put_back_has_the_room_that_a_signature_leaves() {
+    let v = Version::V50;
+    let by = |topic: &str, payload: &[u8]| {
+        publish_with(v, topic, QoS::Zero, 0, payload, &[Property::TopicAlias(2.try_into().unwrap())])
+    };
+    let topic = format!("strip/{}", "x".repeat(30));
+    let max = Property::MaximumPacketSize(70.try_into().unwrap());
+    let came = by("", &[b"1|".as_slice(), &[b'x'; 40]].concat());
+    for from in SIDES {
+        let both = [SILENT, max, Property::TopicAliasMaximum(5)];
+        let mut world = World::connected_with(v, with(&Notary::default()), &both, &both[1..]);
+        world.turns_into(from, &by(&topic, b"unsigned"), &[]).turns_into(from, &came, &by(&topic, b"1"));
+    }
+}
+
+#[test]
 fn neighbours_in_one_read_go_on_in_order_however_it_is_cut() {
     for v in VERSIONS {
         let came = [
