@@ -93,6 +93,7 @@ pub struct Given {
     /// How long before the case.
     pub ago: Duration,
     is_delivery: bool,
+    is_will: bool,
     message: Owned,
     source: Arc<Source>,
     span: Range<usize>,
@@ -103,7 +104,11 @@ impl Given {
     #[must_use]
     pub fn request(&self) -> Request<'_> {
         let message = self.message.message();
-        if self.is_delivery { Request::Receive(message) } else { Request::Publish(message) }
+        match (self.is_delivery, self.is_will) {
+            (true, _) => Request::Receive(message),
+            (false, true) => Request::Will(message),
+            (false, false) => Request::Publish(message),
+        }
     }
 
     /// What is to be said where it did not go on.
@@ -294,10 +299,15 @@ fn given(located: &Located<GivenTable>, asking: &Identity, reading: &mut Reading
             return None;
         }
     };
+    if is_delivery {
+        let will = ("will", table.will.as_ref().map(|will| &will.span));
+        only_with(&[will], "it is not about what is received", reading);
+    }
     Some(Given {
         identity: table.asking.as_ref().map_or_else(|| asking.clone(), |table| identity(&table.value)),
         ago: table.ago,
         is_delivery,
+        is_will: table.will.as_ref().is_some_and(|will| will.value),
         message: Said::from(table).message(&topic.value, reading),
         source: Arc::clone(&reading.source),
         span: topic.span.clone(),

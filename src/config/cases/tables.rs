@@ -88,6 +88,8 @@ settings! {
         publish: Option<Located<String>> = None, optional(topic());
         /// It was delivered, with this Topic Name.
         receive: Option<Located<String>> = None, optional(topic());
+        /// Whether it is the Will that the client connected with; named by `publish`.
+        will: Option<Located<bool>> = None, optional(Flag);
         /// How long before the case.
         ago: Duration = Duration::ZERO, duration(Duration::ZERO..=seconds(366 * 86_400));
         /// QoS; 0 when not given.
