@@ -115,7 +115,7 @@ fn shown(block: &str) -> Shown {
     let has = |starts: &[&str]| block.lines().any(|line| starts.iter().any(|start| line.starts_with(start)));
     if has(&["[[case]]"]) {
         Shown::Cases
-    } else if has(&["version =", "permit_all", "[[role]]", "[[grant]]", "[[deny]]"]) {
+    } else if has(&["version =", "permit_all", "[[role]]", "[[grant]]", "[[deny]]", "[[payload]]", "[[signature]]"]) {
         Shown::Policy
     } else {
         Shown::Settings
@@ -126,8 +126,12 @@ fn shown(block: &str) -> Shown {
 fn written(block: &str, folder: &Path) -> PathBuf {
     const PERMIT_ALL: &str = "version = \"1\"\npermit_all = true\n";
     let (policy, settings) = match shown(block) {
-        Shown::Policy if block.contains("version =") => (block.to_owned(), SMALLEST.to_owned()),
-        Shown::Policy => (format!("version = \"1\"\n{block}"), SMALLEST.to_owned()),
+        Shown::Policy => {
+            let permits = ["[[grant]]", "permit_all"].iter().any(|word| block.contains(word));
+            let lines = [("version = \"1\"\n", !block.contains("version =")), ("permit_all = true\n", !permits)];
+            let missing: String = lines.iter().filter(|(_, is_missing)| *is_missing).map(|(line, _)| *line).collect();
+            (format!("{missing}{block}"), SMALLEST.to_owned())
+        }
         Shown::Settings | Shown::Cases if block.contains("policies =") => (PERMIT_ALL.to_owned(), block.to_owned()),
         Shown::Settings => {
             let smallest = if block.contains("identity") { SMALLEST.replace(ANYBODY, "") } else { SMALLEST.to_owned() };

@@ -29,7 +29,9 @@ pub(super) fn ask<'c>(
     let mut authority = clients.of(&case.identity, now);
     let mut first = None;
     for request in case.requests() {
-        let explanation = authority.explain(&case.identity, &request);
+        let mut explanation = authority.explain(&case.identity, &request);
+        // Explaining uses nothing up, and so can't tell what was used before. Here it may: the memory is this case's own.
+        explanation.decision = authority.decide(&case.identity, &request);
         if matches!(explanation.decision, Decision::Deny(_)) {
             return Ok(Some((request, explanation)));
         }

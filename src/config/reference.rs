@@ -112,6 +112,25 @@ subscribe = [\"plant/+/command/${identity}\"]
 id = \"nobody-writes-recipes-at-night\"
 publish = [\"plant/+/recipe/#\"]
 when = { outside = \"06:00-22:00\", timezone = \"Europe/Berlin\" }
+
+[[payload]]
+id = \"temperature-range\"
+publish = [\"plant/+/temperature/+\"]
+format = \"json\"
+max_bytes = 1024
+values = [
+  { field = \"/celsius\", min = -40, max = 150, max_change = 5, per = \"1s\" },
+  { field = \"/unit\", one_of = [\"C\"] },
+]
+on_deny = \"quarantine\"
+
+[[signature]]
+id = \"commands-are-signed\"
+publish = [\"plant/+/command/+\"]
+carrier = \"user-property\"
+keys = \"command-keys.json\"
+max_age = \"30s\"
+strip = true
 ```
 
 - A *glob* is text in which `*` is any run of characters; all else is itself, byte for byte.
@@ -119,6 +138,11 @@ when = { outside = \"06:00-22:00\", timezone = \"Europe/Berlin\" }
   whose variable has no value, or several, or one with `+`, `#` or `/` in it, is not there for that client.
 - `#` and `+` never stand for a first level that begins with `$`, and a rule names no `$share/…`: Shared Subscriptions are
   judged by what stands behind their share name, and by `share_groups`.
+- Rules about payloads and signatures permit nothing: they refuse what grants permit, where they do not hold. All that speak
+  of a message must hold; its size is judged first, then signatures, formats, schemas, values and interlocks. Sizes by their
+  head alone; everything else needs the message whole, of up to `limits.max_buffered_bytes`.
+- A *JSON Pointer* names a place: `/motor/rpm` is the member `rpm` of the member `motor`, `/values/0` the first item of
+  `values`.
 - Without `permit_all` a listener must say who its clients are, by `identity` or by asking for certificates.
 ";
 
@@ -143,6 +167,17 @@ qos = 1
 at = 2026-11-22T03:00:00+01:00
 expect = \"deny\"
 reason = \"not_authorized\"
+
+[[case]]
+name = \"no motor is 60 degrees hotter after a second\"
+as = { certificate.cn = \"temp-07\", certificate.ou = \"sensors\" }
+given = [{ publish = \"plant/line1/temperature/temp-07\", payload = '{\"celsius\": 20, \"unit\": \"C\"}', ago = \"1s\" }]
+publish = \"plant/line1/temperature/temp-07\"
+payload = '{\"celsius\": 80, \"unit\": \"C\"}'
+expect = \"deny\"
+rule = \"temperature-range\"
+field = \"/celsius\"
+problem = \"changed_too_fast\"
 ```
 ";
 
