@@ -30,7 +30,8 @@ fn read(criterion: &mut Criterion) {
     assert_eq!(TELEMETRY.len(), 256);
     let document: Value = serde_json::from_str(TELEMETRY).unwrap();
     let spaced = serde_json::to_string_pretty(&document).unwrap();
-    let cbor = cbor4ii::serde::to_vec(Vec::new(), &document).unwrap();
+    let mut cbor = Vec::new();
+    coset::cbor::into_writer(&document, &mut cbor).unwrap();
     let messagepack = rmp_serde::to_vec(&document).unwrap();
     let slot = |name: &str, offset, scale| Slot {
         name: name.into(),

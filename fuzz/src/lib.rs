@@ -6,6 +6,7 @@ mod credentials;
 mod envelopes;
 mod import;
 mod oracle;
+mod payload;
 mod payload_protobuf;
 mod policy;
 mod proxy;
@@ -47,6 +48,10 @@ targets! {
     answer => credentials::answers;
     proxy => proxy::header;
     payload_protobuf => payload_protobuf::read;
+    payload_binary => payload::binary;
+    payload_cbor => payload::cbor;
+    payload_json => payload::json;
+    payload_messagepack => payload::messagepack;
     policy => policy::decide;
     sparkplug => sparkplug::judge;
     import => import::read;
@@ -54,4 +59,5 @@ targets! {
     jwk => signature::key_sets;
     signature => signature::messages;
     canonical => signature::canonical_form;
+    schema => payload::schema;
 }

@@ -19,10 +19,12 @@ impl<'p> Bytes<'p> {
         stop(what, self.at)
     }
 
+    #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     pub(super) fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -39,6 +41,7 @@ impl<'p> Bytes<'p> {
         Ok(byte)
     }
 
+    #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
         let array = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk).copied();
         let array = array.ok_or_else(|| stop(FlawKind::Truncated, self.bytes.len()))?;
@@ -46,6 +49,7 @@ impl<'p> Bytes<'p> {
         Ok(array)
     }
 
+    #[inline]
     pub(super) fn take(&mut self, len: u64) -> Result<&'p [u8], Stop> {
         let taken = usize::try_from(len).ok().and_then(|len| self.bytes.get(self.at..)?.get(..len));
         let taken = taken.ok_or_else(|| stop(FlawKind::Truncated, self.bytes.len()))?;
@@ -61,6 +65,7 @@ impl<'p> Bytes<'p> {
     }
 
     /// So many values are to come, of at least so many bytes each: what can't be there is known at once.
+    #[inline]
     pub(super) fn several(&self, count: u64, each: u64) -> Result<Open, Stop> {
         let left = usize::try_from(count).ok().filter(|_| count.saturating_mul(each) <= self.left() as u64);
         let left = left.ok_or_else(|| stop(FlawKind::Truncated, self.bytes.len()))?;

@@ -53,10 +53,17 @@ impl<'p> Cbor<'p> {
         Ok((first >> 5, argument))
     }
 
+    #[inline]
     fn text(&mut self, len: Option<u64>) -> Result<Text<'p>, Stop> {
         if let Some(len) = len {
             return Ok(Text::Plain(self.bytes.text(len)?));
         }
+        self.pieces()
+    }
+
+    /// Text without a length, piece by piece.
+    #[cold]
+    fn pieces(&mut self) -> Result<Text<'p>, Stop> {
         let start = self.bytes.at;
         while self.bytes.peek() != Some(BREAK) {
             let piece = self.bytes.at;
@@ -68,16 +75,18 @@ impl<'p> Cbor<'p> {
         Ok(Text::Chunks(pieces))
     }
 
+    #[inline]
     fn nest(&self, count: Option<u64>, each: u64) -> Result<Open, Stop> {
         count.map_or(Ok(Open { left: None, first: true }), |count| self.bytes.several(count, each))
     }
 
     /// Major type 7.
+    #[inline]
     fn simple(&mut self) -> Result<Scalar<'p>, Stop> {
         let start = self.bytes.at;
         let number = match self.bytes.byte()? {
-            0xF4 => return Ok(Scalar::Bool(false)),
-            0xF5 => return Ok(Scalar::Bool(true)),
+            0xF4 => return Ok(Scalar::False),
+            0xF5 => return Ok(Scalar::True),
             0xF6 => return Ok(Scalar::Null),
             0xF8 => {
                 let known = self.bytes.byte()? < 32;
@@ -92,16 +101,20 @@ impl<'p> Cbor<'p> {
         if number.is_finite() { Ok(Scalar::Float(number)) } else { Err(stop(FlawKind::NumberRange, start)) }
     }
 
-    /// The time that a tag says its content is.
-    fn time(&mut self, tag: u64) -> Result<Item<'p>, Stop> {
-        let start = self.bytes.at;
-        if self.bytes.peek().is_some_and(|first| first >> 5 == major::TAG) {
-            return Err(stop(FlawKind::Unsupported, start));
+    /// What a tag is about, if it is one that is taken.
+    #[cold]
+    fn tagged(&mut self, start: usize, tag: u64) -> Result<Item<'p>, Stop> {
+        let inner = self.bytes.at;
+        if tag == SELF_DESCRIBED && start == 0 {
+            return self.item();
+        }
+        if tag > 1 || self.bytes.peek().is_some_and(|first| first >> 5 == major::TAG) {
+            return Err(stop(FlawKind::Unsupported, if tag > 1 { start } else { inner }));
         }
         let value = self.item()?;
         match (&value, tag) {
             (Item::Scalar(Scalar::Text(_)), 0) | (Item::Scalar(Scalar::Integer(_) | Scalar::Float(_)), 1) => Ok(value),
-            _ => Err(stop(FlawKind::Syntax, start)),
+            _ => Err(stop(FlawKind::Syntax, inner)),
         }
     }
 
@@ -131,6 +144,7 @@ impl<'p> Source<'p> for Cbor<'p> {
         self.bytes.at
     }
 
+    #[inline]
     fn item(&mut self) -> Result<Item<'p>, Stop> {
         let start = self.bytes.at;
         if self.bytes.peek().is_some_and(|first| first >= 0xE0) {
@@ -144,16 +158,17 @@ impl<'p> Source<'p> for Cbor<'p> {
             (major::TEXT, len) => Item::Scalar(Scalar::Text(self.text(len)?)),
             (major::LIST, count) => Item::List(self.nest(count, 1)?),
             (major::MAP, count) => Item::Object(self.nest(count, 2)?),
-            (major::TAG, Some(SELF_DESCRIBED)) if start == 0 => self.item()?,
-            (major::TAG, Some(tag @ 0..=1)) => self.time(tag)?,
+            (major::TAG, Some(tag)) => self.tagged(start, tag)?,
             _ => return Err(stop(FlawKind::Unsupported, start)),
         })
     }
 
+    #[inline]
     fn another(&mut self, open: &mut Open) -> Result<bool, Stop> {
         self.follows(open)
     }
 
+    #[inline]
     fn name(&mut self, open: &mut Open) -> Result<Option<Text<'p>>, Stop> {
         if !self.follows(open)? {
             return Ok(None);
@@ -164,8 +179,8 @@ impl<'p> Source<'p> for Cbor<'p> {
         }
         let (major, argument) = self.head()?;
         match (major, argument) {
-            (major::UNSIGNED, Some(value)) => Ok(Some(Text::Number(i128::from(value)))),
-            (major::NEGATIVE, Some(value)) => Ok(Some(Text::Number(-1 - i128::from(value)))),
+            (major::UNSIGNED, Some(number)) => Ok(Some(Text::Natural(number))),
+            (major::NEGATIVE, Some(number)) => Ok(Some(Text::Negative(number))),
             (major::TEXT, len) => self.text(len).map(Some),
             _ => Err(stop(FlawKind::KeyType, start)),
         }

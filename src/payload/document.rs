@@ -45,7 +45,8 @@ impl<'p> Sink<'p> for Build {
         let float = |value| Number::from_f64(value).map(Value::Number).ok_or(FlawKind::NumberRange);
         let value = match value {
             Scalar::Null => Value::Null,
-            Scalar::Bool(value) => Value::Bool(value),
+            Scalar::False => Value::Bool(false),
+            Scalar::True => Value::Bool(true),
             Scalar::Integer(value) => match Number::from_i128(value) {
                 Some(number) => Value::Number(number),
                 None => return Err(FlawKind::NumberRange),

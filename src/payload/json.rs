@@ -140,8 +140,8 @@ impl<'p> Source<'p> for Json<'p> {
                 self.at += 1;
                 Ok(Item::List(Open { left: None, first: true }))
             }
-            b't' => self.literal("true", Scalar::Bool(true)),
-            b'f' => self.literal("false", Scalar::Bool(false)),
+            b't' => self.literal("true", Scalar::True),
+            b'f' => self.literal("false", Scalar::False),
             b'n' => self.literal("null", Scalar::Null),
             _ => Err(self.stop(FlawKind::Syntax)),
         }

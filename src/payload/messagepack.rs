@@ -27,24 +27,28 @@ impl<'p> MessagePack<'p> {
         Ok(u64::from(u32::from_be_bytes(self.bytes.array()?)))
     }
 
-    /// An integer, if this byte begins one.
-    fn integer(&mut self, first: u8) -> Result<Option<i128>, Stop> {
+    /// An integer, if this byte begins one: whether it is negative, and itself or -1 less it.
+    #[inline]
+    fn integer(&mut self, first: u8) -> Result<Option<(bool, u64)>, Stop> {
+        let signed =
+            |value: i64| if value < 0 { (true, !value.cast_unsigned()) } else { (false, value.cast_unsigned()) };
         Ok(Some(match first {
-            0x00..=0x7F => i128::from(first),
-            0xE0..=0xFF => i128::from(first.cast_signed()),
-            0xCC => i128::from(self.u8()?),
-            0xCD => i128::from(self.u16()?),
-            0xCE => i128::from(self.u32()?),
-            0xCF => i128::from(u64::from_be_bytes(self.bytes.array()?)),
-            0xD0 => i128::from(i8::from_be_bytes(self.bytes.array()?)),
-            0xD1 => i128::from(i16::from_be_bytes(self.bytes.array()?)),
-            0xD2 => i128::from(i32::from_be_bytes(self.bytes.array()?)),
-            0xD3 => i128::from(i64::from_be_bytes(self.bytes.array()?)),
+            0x00..=0x7F => (false, u64::from(first)),
+            0xE0..=0xFF => signed(i64::from(first.cast_signed())),
+            0xCC => (false, self.u8()?),
+            0xCD => (false, self.u16()?),
+            0xCE => (false, self.u32()?),
+            0xCF => (false, u64::from_be_bytes(self.bytes.array()?)),
+            0xD0 => signed(i64::from(i8::from_be_bytes(self.bytes.array()?))),
+            0xD1 => signed(i64::from(i16::from_be_bytes(self.bytes.array()?))),
+            0xD2 => signed(i64::from(i32::from_be_bytes(self.bytes.array()?))),
+            0xD3 => signed(i64::from_be_bytes(self.bytes.array()?)),
             _ => return Ok(None),
         }))
     }
 
     /// Text, if this byte begins one.
+    #[inline]
     fn text(&mut self, first: u8) -> Result<Option<Text<'p>>, Stop> {
         let len = match first {
             0xA0..=0xBF => u64::from(first & 0x1F),
@@ -56,6 +60,7 @@ impl<'p> MessagePack<'p> {
         Ok(Some(Text::Plain(self.bytes.text(len)?)))
     }
 
+    #[inline]
     fn several(&self, count: u64, each: u64) -> Result<Open, Stop> {
         self.bytes.several(count, each)
     }
@@ -66,6 +71,7 @@ impl<'p> Source<'p> for MessagePack<'p> {
         self.bytes.at
     }
 
+    #[inline]
     fn item(&mut self) -> Result<Item<'p>, Stop> {
         let start = self.bytes.at;
         let first = self.bytes.byte()?;
@@ -85,8 +91,8 @@ impl<'p> Source<'p> for MessagePack<'p> {
             }
             0xC0 => Scalar::Null,
             0xC1 => return Err(stop(FlawKind::Syntax, start)),
-            0xC2 => Scalar::Bool(false),
-            0xC3 => Scalar::Bool(true),
+            0xC2 => Scalar::False,
+            0xC3 => Scalar::True,
             0xC4..=0xC6 => {
                 let len = match first {
                     0xC4 => self.u8()?,
@@ -99,16 +105,22 @@ impl<'p> Source<'p> for MessagePack<'p> {
             0xCA => finite(f64::from(f32::from_be_bytes(self.bytes.array()?)))?,
             0xCB => finite(f64::from_be_bytes(self.bytes.array()?))?,
             0xA0..=0xBF | 0xD9..=0xDB => Scalar::Text(self.text(first)?.unwrap_or(Text::Plain(""))),
-            0x00..=0x7F | 0xCC..=0xD3 | 0xE0..=0xFF => Scalar::Integer(self.integer(first)?.unwrap_or(0)),
+            0x00..=0x7F | 0xCC..=0xD3 | 0xE0..=0xFF => {
+                let (negative, number) = self.integer(first)?.unwrap_or_default();
+                let number = i128::from(number);
+                Scalar::Integer(if negative { -1 - number } else { number })
+            }
         }))
     }
 
+    #[inline]
     fn another(&mut self, open: &mut Open) -> Result<bool, Stop> {
         let more = open.left.and_then(|left| left.checked_sub(1));
         open.left = Some(more.unwrap_or(0));
         Ok(more.is_some())
     }
 
+    #[inline]
     fn name(&mut self, open: &mut Open) -> Result<Option<Text<'p>>, Stop> {
         if !self.another(open)? {
             return Ok(None);
@@ -119,7 +131,8 @@ impl<'p> Source<'p> for MessagePack<'p> {
             return Ok(Some(text));
         }
         match self.integer(first)? {
-            Some(number) => Ok(Some(Text::Number(number))),
+            Some((false, number)) => Ok(Some(Text::Natural(number))),
+            Some((true, number)) => Ok(Some(Text::Negative(number))),
             None => Err(stop(FlawKind::KeyType, start)),
         }
     }

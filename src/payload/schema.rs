@@ -84,6 +84,9 @@ impl Schema {
     /// Values in all its documents together.
     pub const MAX_VALUES: usize = 100_000;
 
+    /// What is told of a problem, in characters.
+    const MAX_PROBLEM_CHARS: usize = 400;
+
     /// The memory that a pattern may take, in bytes.
     const MAX_PATTERN_BYTES: usize = 1 << 20;
 
@@ -204,7 +207,10 @@ fn missing(error: &ValidationError<'_>) -> Result<String, SchemaError> {
     if let ValidationErrorKind::Referencing(jsonschema::ReferencingError::Unretrievable { uri, .. }) = error.kind() {
         return Ok(uri.clone());
     }
-    let problem = error.to_string().chars().take(400).collect();
+    let problem = error.to_string();
+    // Advice on a setting that there is not.
+    let problem = problem.split(". Adjust configuration").next().unwrap_or_default();
+    let problem = problem.chars().take(Schema::MAX_PROBLEM_CHARS).collect();
     Err(SchemaError::Invalid { place: error.instance_path().as_str().to_owned(), problem })
 }
 

@@ -14,7 +14,9 @@ pub(super) enum Text<'p> {
     /// CBOR's pieces, heads and all, without the break behind them.
     Chunks(&'p [u8]),
     /// An integer that names a member.
-    Number(i128),
+    Natural(u64),
+    /// An integer that names a member: -1 less this one.
+    Negative(u64),
 }
 
 impl<'p> Text<'p> {
@@ -25,7 +27,7 @@ impl<'p> Text<'p> {
     pub(super) fn into_cow(self) -> Cow<'p, str> {
         match self {
             Self::Plain(text) => Cow::Borrowed(text),
-            Self::Escaped(_) | Self::Chunks(_) | Self::Number(_) => {
+            Self::Escaped(_) | Self::Chunks(_) | Self::Natural(_) | Self::Negative(_) => {
                 let mut whole = String::new();
                 self.write(&mut whole);
                 Cow::Owned(whole)
@@ -53,7 +55,8 @@ impl<'p> Text<'p> {
             Self::Plain(text) => to.write_str(text),
             Self::Escaped(raw) => unescape(raw, to),
             Self::Chunks(raw) => super::cbor::chunks(raw).try_for_each(|chunk| to.write_str(chunk)),
-            Self::Number(number) => write!(to, "{number}"),
+            Self::Natural(number) => write!(to, "{number}"),
+            Self::Negative(number) => write!(to, "{}", -1 - i128::from(number)),
         };
     }
 }

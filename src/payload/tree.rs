@@ -129,7 +129,8 @@ impl<'p> Sink<'p> for Keep<'_, 'p> {
         }
         let value = match value {
             Scalar::Null => Value::Null,
-            Scalar::Bool(value) => Value::Bool(value),
+            Scalar::False => Value::Bool(false),
+            Scalar::True => Value::Bool(true),
             Scalar::Integer(value) => Value::Integer(value),
             Scalar::Float(value) => Value::Float(value),
             Scalar::Decimal(text) => Value::Float(text.parse().map_err(|_| FlawKind::NumberRange)?),

@@ -25,7 +25,9 @@ pub(super) enum Item<'p> {
 /// A value that holds no others.
 pub(super) enum Scalar<'p> {
     Null,
-    Bool(bool),
+    // Not a `bool` inside: a byte beside the tag makes every move of this slow.
+    False,
+    True,
     Integer(i128),
     Float(f64),
     /// A number with a fraction or an exponent, finite, as it is written.
@@ -116,8 +118,7 @@ impl<'p, S: Source<'p>, K: Sink<'p>> Walk<'_, S, K> {
         let mut items = 0;
         while self.source.another(&mut open)? {
             let item = self.sink.item(place, items);
-            self.value(item, depth + 1)
-                .map_err(|stop| within(stop, Text::Number(i128::try_from(items).unwrap_or(-1))))?;
+            self.value(item, depth + 1).map_err(|stop| within(stop, Text::Natural(items as u64)))?;
             items += 1;
         }
         self.sink.close(place, Nest::List, items);
@@ -132,7 +133,7 @@ impl<'p, S: Source<'p>, K: Sink<'p>> Walk<'_, S, K> {
         while let Some(name) = self.source.name(&mut open)? {
             let (member, twice) = match name {
                 Text::Plain(name) => self.member(place, name, before),
-                Text::Escaped(_) | Text::Chunks(_) | Text::Number(_) => {
+                Text::Escaped(_) | Text::Chunks(_) | Text::Natural(_) | Text::Negative(_) => {
                     name.with(|name| self.member(place, name, before))
                 }
             };

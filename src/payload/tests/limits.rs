@@ -4,7 +4,8 @@ use crate::payload::FlawKind;
 /// A payload in the three formats that nest.
 fn formats(json: &str) -> [(Format, Vec<u8>); 3] {
     let value: serde_json::Value = serde_json::from_str(json).unwrap();
-    let cbor = cbor4ii::serde::to_vec(Vec::new(), &value).unwrap();
+    let mut cbor = Vec::new();
+    coset::cbor::into_writer(&value, &mut cbor).unwrap();
     let messagepack = rmp_serde::to_vec(&value).unwrap();
     [(Format::Json, json.as_bytes().to_vec()), (Format::Cbor, cbor), (Format::MessagePack, messagepack)]
 }

@@ -6,6 +6,7 @@ mod json;
 mod limits;
 mod messagepack;
 mod plain;
+mod properties;
 mod schema;
 
 use super::{Field, Flaw, Format, Found, Limits, Reader, Value};

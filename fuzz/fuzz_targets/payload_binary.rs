@@ -1,0 +1,4 @@
+//! Payloads of a layout.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzz::payload_binary(data));

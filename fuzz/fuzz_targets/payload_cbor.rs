@@ -1,0 +1,4 @@
+//! CBOR payloads.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzz::payload_cbor(data));

@@ -1,0 +1,4 @@
+//! JSON payloads.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzz::payload_json(data));

@@ -1,0 +1,4 @@
+//! JSON Schema.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzz::schema(data));
