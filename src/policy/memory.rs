@@ -139,7 +139,8 @@ pub trait Memory: fmt::Debug + Send + Sync {
     /// What is known of the plant.
     fn fact(&self, key: Key) -> Option<Fact>;
 
-    /// Takes note of it, unless something newer is known.
+    /// Takes note of it, unless something newer is known. What is far newer was learnt before the clock was set back, and
+    /// gives way.
     fn learn(&self, key: Key, fact: Fact);
 
     /// Uses up a nonce, in one step with asking whether it was.

@@ -35,6 +35,9 @@ use recent::Recent;
 use shards::Seed;
 use unsigned::Unsigned;
 
+/// How far apart the time of two connections may be, in milliseconds: each looks at the clock once for all that it has read.
+const CLOCKS_APART_MILLIS: i64 = 1_000;
+
 /// How many entries each table holds at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -145,7 +148,10 @@ impl Memory for Store {
             fact.value = Known::Other;
         }
         let millis = fact.millis;
-        self.facts.put(key.into(), fact, |known| known.millis <= millis, |_| false);
+        // Two connections see the clock a little apart; what is further ahead was learnt before it was set back.
+        let is_older =
+            |known: &Fact| known.millis <= millis || known.millis.saturating_sub(millis) > CLOCKS_APART_MILLIS;
+        self.facts.put(key.into(), fact, is_older, |_| false);
     }
 
     fn use_nonce(&self, nonce: &NonceUse) -> Used {

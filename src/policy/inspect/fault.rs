@@ -39,6 +39,8 @@ impl Fault {
     pub(super) const UNKNOWN: &'static str = "unknown";
     /// That was too long ago.
     pub(super) const STALE: &'static str = "stale";
+    /// It is a Will: what must be so when it is published can't be asked before.
+    pub(super) const WILL: &'static str = "will";
 
     pub(super) fn new(reason: Reason, field: &str, problem: &'static str) -> Self {
         let mut end = field.len().min(Detail::MAX_FIELD_BYTES);

@@ -100,7 +100,8 @@ impl Course {
             };
         };
         let passed = elapsed(known.last_millis, now);
-        if passed < self.min_interval {
+        // What lies further ahead was accepted before the clock was set back: it would hold up all that comes until then.
+        if passed < self.min_interval && known.last_millis.saturating_sub(now) <= self.min_interval {
             return Err((Fault::TOO_SOON, None));
         }
         let (low, high) = match self.change {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::case::{Case, Pending};
+use super::case::{Case, Pending, Way};
 use super::fault::{Fault, show};
 use super::history::millis;
 use super::rule::Interlock;
@@ -101,9 +101,14 @@ impl Lock {
             let topic = self.topic(case.message.topic);
             Fault::new(Reason::Interlock, topic.as_deref().unwrap_or(&self.source.filter), problem)
         };
+        // The broker publishes it at a time that nobody knows: so nobody can tell how the plant is then.
+        if case.way == Way::Will {
+            return Err(refused(Fault::WILL));
+        }
         let memory = case.memory.ok_or_else(|| refused(Fault::NO_MEMORY))?;
         let fact = self.fact(case, memory).ok_or_else(|| refused(Fault::UNKNOWN))?;
-        if case.now.saturating_sub(fact.millis) > self.max_age {
+        // What lies far ahead was learnt before the clock was set back: nobody can tell how old it is.
+        if case.now.saturating_sub(fact.millis).saturating_abs() > self.max_age {
             return Err(refused(Fault::STALE));
         }
         let value = value(&fact.value).ok_or_else(|| refused(Fault::TYPE))?;

@@ -109,7 +109,8 @@ impl Payload {
     }
 
     fn judge_locks(&self, case: &Case<'_>) -> Result<(), Fault> {
-        if case.run == Run::Again {
+        // That a Will can't depend on the plant is no matter of when it is judged.
+        if case.run == Run::Again && case.way != Way::Will {
             return Ok(());
         }
         self.locks.iter().try_for_each(|lock| lock.judge(case))

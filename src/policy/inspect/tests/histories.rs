@@ -96,6 +96,14 @@ fn a_value_comes_no_sooner_than_it_may_and_does_not_stay_for_ever() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    let check = Check { min_interval: Some(SECOND), ..whole() };
+    let soon = "too_soon";
+    // Another connection may see the clock a little earlier.
+    follow(check, &[(3_600_000, "1", "allow"), (3_599_500, "2", soon), (1_000, "3", "allow"), (1_500, "4", soon)]);
+}
+
+#[test]
 fn the_first_value_can_be_refused_and_is_what_the_next_is_held_against() {
     let change = Some(Change { by: 1.0, per: SECOND });
     let check = Check { max_change: change, first: First::Deny, forget_after: 10 * SECOND, ..whole() };

@@ -50,6 +50,23 @@ fn a_valve_opens_only_while_the_pressure_is_known_to_be_low() {
     // The clock is set back.
     assert_eq!(sensor.publish(12_010, "plant/l1/pressure", r#"{"bar":1}"#), "allow");
     assert_eq!(valve(5_000, "l1"), "allow");
+    // By more than that: what was learnt before would be true until the clock has caught up.
+    assert_eq!(valve(2_009, "l1"), refused("l1", "stale"));
+    assert_eq!(sensor.publish(2_010, "plant/l1/pressure", r#"{"bar":1}"#), "allow");
+    assert_eq!(valve(2_011, "l1"), "allow");
+}
+
+#[test]
+fn a_will_that_depends_on_the_plant_is_refused_for_it_is_published_at_a_time_nobody_knows() {
+    let policy = compiled(open(vec![valve(vec![pressure("plant/${topic.2}/pressure")])]));
+    let memory = Remembered::new();
+    let mut client = Client::new(&policy, "p1", &memory);
+    assert_eq!(client.publish(0, "plant/l1/pressure", r#"{"bar":1}"#), "allow");
+    let will = |topic| Request::Will(message(topic, b""));
+    let refused = "reject valve interlock plant/l1/pressure will";
+    assert_eq!(words(&client.decide(&will("plant/l1/valve/open"))), refused);
+    assert_eq!(words(&client.authority.decide_again(&client.identity, &will("plant/l1/valve/open"))), refused);
+    assert_eq!(words(&client.decide(&will("plant/l1/valve/state"))), "allow");
 }
 
 #[test]
