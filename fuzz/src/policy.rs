@@ -6,11 +6,11 @@ use tidegate::identity::{Attribute, Identity};
 use tidegate::mqtt::frame::QoS;
 use tidegate::mqtt::{Limits, topic};
 use tidegate::policy::{
-    Authority, Broad, Decision, Deny, Draft, Grant, Message, Policy, Request, Role, Says, Subscription,
+    Authority, Broad, Decision, Deny, Draft, Grant, Message, PayloadRule, Policy, Request, Role, Says, Subscription,
 };
 
-/// Lines are `name VALUE`, `grant FILTER`, `deny FILTER`, `except FILTER` (of the last denial), `broad`, and what is
-/// asked: `pub TOPIC`, `recv TOPIC`, `sub FILTER`.
+/// Lines are `name VALUE`, `grant FILTER`, `deny FILTER`, `except FILTER` (of the last denial), `empty FILTER` (a payload
+/// must be), `broad`, and what is asked: `pub TOPIC`, `say TOPIC` (with a payload), `recv TOPIC`, `sub FILTER`.
 pub(crate) fn decide(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut identity = Identity::new("field".into(), ([192, 0, 2, 1], 1883).into(), None);
@@ -34,8 +34,13 @@ pub(crate) fn decide(data: &[u8]) {
                 subscribe: filters,
                 ..Deny::new(&format!("rule-{id}"))
             }),
+            ("empty", _) => {
+                let mut rule = PayloadRule::new(&format!("empty-{}", draft.payloads.len()));
+                (rule.max_bytes, rule.rule.publish) = (0, filters);
+                draft.payloads.push(rule);
+            }
             ("except", Some(deny)) => deny.except.extend(filters),
-            ("pub" | "recv" | "sub", _) => asked.push((word, rest)),
+            ("pub" | "say" | "recv" | "sub", _) => asked.push((word, rest)),
             _ => {}
         }
     }
@@ -47,13 +52,13 @@ pub(crate) fn decide(data: &[u8]) {
             topic: text,
             qos: QoS::Zero,
             retain: false,
-            payload_bytes: 0,
+            payload_bytes: usize::from(*word == "say"),
             payload: None,
             dup: false,
             properties: None,
         };
         let request = match *word {
-            "pub" => Request::Publish(message),
+            "pub" | "say" => Request::Publish(message),
             "recv" => Request::Receive(message),
             _ => Request::Subscribe(Subscription { filter: text, qos: QoS::Zero, has_identifier: false }),
         };
@@ -69,8 +74,11 @@ pub(crate) fn decide(data: &[u8]) {
         let well_formed =
             if *word == "sub" { topic::check_filter(text, &lenient()) } else { topic::check_name(text, &lenient()) };
         if well_formed.is_ok() {
-            let modelled =
-                if *word == "sub" { subscribes(&draft, &identity, text) } else { uses(&draft, &identity, text) };
+            let modelled = match *word {
+                "sub" => subscribes(&draft, &identity, text),
+                "say" => uses(&draft, &identity, text) && !must_be_empty(&draft, &identity, text),
+                _ => uses(&draft, &identity, text),
+            };
             assert_eq!(!is_refused, modelled, "{identity:?} {request:?} {draft:?}");
         }
     }
@@ -84,6 +92,11 @@ fn uses(draft: &Draft, identity: &Identity, name: &str) -> bool {
     let any = |filters: &[String], void| bound(filters, identity, void).iter().any(|one| topic::matches(one, name));
     draft.grants.iter().any(|grant| any(&grant.publish, None))
         && !draft.denies.iter().any(|deny| any(&deny.publish, Some("+")) && !any(&deny.except, None))
+}
+
+fn must_be_empty(draft: &Draft, identity: &Identity, name: &str) -> bool {
+    let any = |filters: &[String]| bound(filters, identity, Some("+")).iter().any(|one| topic::matches(one, name));
+    draft.payloads.iter().any(|payload| any(&payload.rule.publish))
 }
 
 fn subscribes(draft: &Draft, identity: &Identity, text: &str) -> bool {

@@ -59,7 +59,7 @@ impl Course {
         }))
     }
 
-    /// Whether a value that changed too fast, or any, is one of a kind that can be counted with.
+    /// A value as a number; of what is none, one that stands for it.
     pub(super) fn number(&self, value: &Value<'_>, memory: &dyn Memory) -> f64 {
         const EXACT: i128 = 1 << 53;
         let stand_in = |bytes: &[u8]| {

@@ -126,8 +126,11 @@ impl Lock {
         Some(levels.collect::<Option<Vec<_>>>()?.join("/"))
     }
 
-    /// What is known, as the one who asks for an explanation is shown it.
-    pub(super) fn shown(&self, case: &Case<'_>) -> Option<String> {
+    /// What is known, as the one who asks for an explanation is shown it; none where the fault is not this one's.
+    pub(super) fn shown(&self, fault: &Fault, case: &Case<'_>) -> Option<String> {
+        if self.judge(case).as_ref() != Err(fault) {
+            return None;
+        }
         let fact = self.fact(case, case.memory?)?;
         let age = case.now.saturating_sub(fact.millis).max(0);
         Some(format!("{}, {age} ms ago", value(&fact.value).map_or("nothing to compare".to_owned(), |one| show(&one))))

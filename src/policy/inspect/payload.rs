@@ -139,8 +139,8 @@ impl Payload {
 
     /// What a fault is about, as the one who asks for an explanation is shown it.
     pub(super) fn shown(&self, fault: &Fault, case: &Case<'_>) -> Option<String> {
-        if let Some(lock) = self.locks.iter().find(|_| fault.reason == Reason::Interlock) {
-            return lock.shown(case);
+        if fault.reason == Reason::Interlock {
+            return self.locks.iter().find_map(|lock| lock.shown(fault, case));
         }
         let Some(Reading::Fields { reader: Some(reader), .. }) = &self.reading else { return None };
         let mut found = Found::new();

@@ -6,8 +6,8 @@ use crate::identity::{Attribute, Identity};
 use crate::mqtt::frame::QoS;
 use crate::mqtt::topic;
 use crate::policy::{
-    Broad, Condition, Decision, Denial, Deny, Draft, Grant, Message, Mode, OnDeny, Policy, Reason, Request, Role,
-    RuleId, Subscription, Window,
+    Broad, Condition, Decision, Denial, Deny, Draft, Grant, Message, MessageRule, Mode, OnDeny, PayloadRule, Policy,
+    Reason, Request, Role, RuleId, Subscription, Window,
 };
 
 /// Everything that is asked about.
@@ -40,6 +40,7 @@ impl World<'_> {
             Yes::As(qos) => cap = qos,
             Yes::No(no) => noes.push(no),
         }
+        noes.extend(self.sizes(request));
         let is_monitored = self.is_monitored();
         if let Some(no) = noes.iter().find(|no| no.is_enforced && !is_monitored) {
             return Decision::Deny(no.denial.clone());
@@ -157,6 +158,30 @@ impl World<'_> {
                 }
             }
         }
+    }
+
+    /// Rules about messages that take none so large, the first to be named first.
+    fn sizes(&self, request: &Request<'_>) -> Vec<No> {
+        let (message, is_received) = match request {
+            Request::Publish(message) | Request::Will(message) => (message, false),
+            Request::Receive(message) => (message, true),
+            Request::Connect(_) | Request::Subscribe(_) | Request::Respond(_) => return Vec::new(),
+        };
+        let speaks = |payload: &&PayloadRule| {
+            let MessageRule { roles, publish, receive, when, .. } = &payload.rule;
+            let bound = self.bound(if is_received { receive } else { publish }, Some("+"));
+            (roles.is_empty() || self.is_one_of(roles))
+                && self.holds_now(when.as_ref())
+                && bound.iter().any(|one| topic::matches(one, message.topic))
+                && message.payload_bytes > payload.max_bytes
+        };
+        let mut rules: Vec<&MessageRule> = self.draft.payloads.iter().filter(speaks).map(|one| &one.rule).collect();
+        rules.sort_by_key(|rule| (strictness(rule.on_deny), &rule.id));
+        let is_enforced = |rule: &MessageRule| rule.mode == Mode::Enforce;
+        let mut noes: Vec<No> =
+            rules.iter().map(|rule| no(&rule.id, Reason::PayloadSize, rule.on_deny, is_enforced(rule))).collect();
+        noes.sort_by_key(|no| !no.is_enforced);
+        noes
     }
 
     fn limits(&self, asked: &Subscription<'_>) -> Vec<No> {

@@ -76,6 +76,7 @@ proptest! {
         let by = turn % turned.grants.len();
         turned.grants.rotate_left(by);
         turned.denies.reverse();
+        turned.payloads.reverse();
         turned.roles.rotate_left(turn % 3);
         let mut one = Authority::new(&compiled(&draft), &identity, unix * 1000);
         let mut other = Authority::new(&compiled(&turned), &identity, unix * 1000);

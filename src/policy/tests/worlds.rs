@@ -12,7 +12,8 @@ use crate::identity::{Attribute, Identity, Pattern, Prefix};
 use crate::mqtt::Version;
 use crate::mqtt::frame::QoS;
 use crate::policy::{
-    Broad, Condition, Connect, Deny, Draft, Grant, Message, Mode, OnDeny, Request, Role, Subscription, Window,
+    Broad, Condition, Connect, Deny, Draft, Grant, Message, MessageRule, Mode, OnDeny, PayloadRule, Request, Role,
+    Subscription, Window,
 };
 
 /// A request that owns its texts.
@@ -219,19 +220,37 @@ pub(super) fn deny(id: &'static str) -> impl Strategy<Value = Deny> {
     )
 }
 
+/// A rule about sizes alone: what else one says has tests of its own.
+fn payload(id: &'static str) -> impl Strategy<Value = PayloadRule> {
+    let roles = prop_oneof![Just(vec![]), subsequence(vec!["everyone", "r", "s", "t"], 1..3)];
+    let some = || vec(filter_of(&["a", "b", "", "$a", "+", "+", "${identity}", "${claim.x}"]), 0..3);
+    ((roles, some(), some()), 0_usize..6, (when(), mode(), on_deny())).prop_map(
+        move |((roles, mut publish, receive), max_bytes, (when, mode, on_deny))| {
+            if publish.is_empty() && receive.is_empty() {
+                publish.push("a/#".to_owned());
+            }
+            let roles = roles.into_iter().map(str::to_owned).collect();
+            let rule = MessageRule { roles, publish, receive, when, mode, on_deny, ..MessageRule::new(id) };
+            PayloadRule { rule, max_bytes, ..PayloadRule::new(id) }
+        },
+    )
+}
+
 pub(super) fn draft() -> impl Strategy<Value = Draft> {
     let roles = (role("r"), role("s"), role("t"));
     let grants = (grant("grant-1"), grant("grant-2"), grant("grant-3"), grant("grant-4"));
     let denies = vec(prop_oneof![deny("deny-1")], 0..2);
     let rest = (prop::bool::weighted(0.1), mode(), on_deny(), 1_usize..5);
-    (roles, grants, denies, option::of(deny("deny-2")), rest).prop_map(
-        |((r, s, t), (one, two, three, four), mut denies, more, (permit_all, mode, on_deny, count))| {
+    let payloads = (option::of(payload("payload-1")), option::of(payload("payload-2")));
+    (roles, grants, denies, option::of(deny("deny-2")), payloads, rest).prop_map(
+        |((r, s, t), (one, two, three, four), mut denies, more, payloads, (permit_all, mode, on_deny, count))| {
+            let payloads = [payloads.0, payloads.1].into_iter().flatten().collect();
             denies.truncate(1);
             denies.extend(more);
             let mut grants = vec![one, two, three, four];
             grants.truncate(count);
             let roles = vec![r, s, t];
-            Draft { permit_all, mode, on_deny, roles, grants, denies, ..Draft::new("1") }
+            Draft { permit_all, mode, on_deny, roles, grants, denies, payloads, ..Draft::new("1") }
         },
     )
 }
