@@ -192,6 +192,29 @@ fn several_folders_are_one_policy() {
     }
 }
 
+/// Rules about messages.
+const ABOUT_MESSAGES: &str = r#"
+[[payload]]
+id = "p"
+publish = ["a/+"]
+format = "json"
+schema = "schema.json"
+values = [{ field = "/a", min = 1, max = 2.5, max_change = 1, per = "1s" }, { field = "/b", one_of = ["x"] }]
+interlocks = [{ topic = "b/${topic.2}", format = "text", one_of = ["on"], max_age = "1s" }]
+[[payload]]
+id = "b"
+publish = ["b"]
+format = "binary"
+binary = { fields = [{ name = "n", offset = 1, type = "bits", bit = 1, bits = 3 }] }
+[[signature]]
+id = "s"
+publish = ["c"]
+carrier = "json-field"
+keys = "keys.json"
+key_id = "${identity}"
+required_from = 2127-01-01T00:00:00Z
+"#;
+
 /// A policy with so many roles, grants and members, and how long it took to load.
 fn large(rules: usize, members: usize) -> (Duration, LoadedPolicy) {
     let folder = tempfile::tempdir().unwrap();
@@ -241,8 +264,15 @@ fn a_policy_cut_or_altered_anywhere_is_taken_or_refused_and_never_more() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.toml");
     fs::write(folder.path().join("members"), "a\n").unwrap();
-    let text =
-        format!("{ROLE}max_qos = 1\nwhen = {{ days = [\"mon-fri\"], inside = \"06:00-22:00\", timezone = \"UTC\" }}\n");
+    fs::write(folder.path().join("schema.json"), "{\"type\": \"object\"}").unwrap();
+    let keys = include_str!("../../../tests/vectors/settings/policies/signature/good.json");
+    fs::write(folder.path().join("keys.json"), keys).unwrap();
+    let whole = format!("{ROLE}{ABOUT_MESSAGES}");
+    fs::write(&path, whole).unwrap();
+    assert!(load_policy(&[folder.path()]).is_ok());
+    let text = format!(
+        "{ROLE}max_qos = 1\nwhen = {{ days = [\"mon-fri\"], inside = \"06:00-22:00\", timezone = \"UTC\" }}\n{ABOUT_MESSAGES}"
+    );
     for at in 0..text.len() {
         fs::write(&path, &text.as_bytes()[..at]).unwrap();
         let _ = load_policy(&[folder.path()]);
