@@ -56,6 +56,9 @@ fn parsed(block: &[u8]) -> Result<Properties<'_>, DecodeError> {
     Properties::new(block, Place::Packet(PacketType::Publish), Direction::FromClient, &Limits::default())
 }
 
+/// Names and values, each with its place.
+type Pairs = Vec<Located<(String, String)>>;
+
 /// What a table says of a message.
 pub(super) struct Said<'t> {
     pub(super) qos: Option<&'t Located<QoS>>,
@@ -65,7 +68,7 @@ pub(super) struct Said<'t> {
     pub(super) payload_hex: Option<&'t Located<Vec<u8>>>,
     pub(super) payload_file: Option<&'t Located<PathBuf>>,
     pub(super) payload_bytes: Option<&'t Located<usize>>,
-    pub(super) properties: Option<&'t Located<Vec<Located<(String, String)>>>>,
+    pub(super) properties: Option<&'t Located<Pairs>>,
 }
 
 impl<'t> From<&'t CaseTable> for Said<'t> {
