@@ -12,6 +12,7 @@ mod refusals;
 mod responses;
 mod rewrites;
 mod rules;
+mod sparkplug;
 mod standing;
 mod streaming;
 mod subscriptions;
