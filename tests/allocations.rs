@@ -15,8 +15,8 @@ use tidegate::mqtt::reason::ReasonCode;
 use tidegate::mqtt::{Direction, Limits, Version, encode};
 use tidegate::payload::{Field, Format};
 use tidegate::policy::{
-    Bound, Change, Check, CheckedField, Deny, Draft, Grant, Interlock, Memory, PayloadFormat, PayloadRule, Policy,
-    Role, Scalar,
+    Bound, Change, Check, CheckedField, Deny, Draft, Grant, Interlock, Memory, Metrics, PayloadFormat, PayloadRule,
+    Policy, Role, Scalar, Sparkplug,
 };
 use tidegate::store::{Bounds, Store};
 
@@ -161,6 +161,21 @@ fn inspected() -> Policy {
     Policy::new(Draft { permit_all: true, payloads: vec![values, locked], ..Draft::new("1") }).unwrap()
 }
 
+/// Metrics in a range and not changing too fast, by the aliases that a birth declared.
+fn births() -> Policy {
+    let slow = Change { by: 1.0, per: Duration::from_secs(1) };
+    let range = Check {
+        min: Some(Bound::Integer(-9)),
+        max_change: Some(slow),
+        ..Check::new(CheckedField::Metric("Load".into()))
+    };
+    let mut rule = PayloadRule::new("births");
+    rule.rule.publish = vec!["spBv1.0/#".to_owned()];
+    let format = PayloadFormat::Sparkplug(Sparkplug { sequence: false, metrics: Metrics::Declared });
+    let rule = PayloadRule { format: Some(format), values: vec![range], ..rule };
+    Policy::new(Draft { permit_all: true, payloads: vec![rule], ..Draft::new("1") }).unwrap()
+}
+
 /// As `publish`, of a payload that rules read.
 fn telemetry(version: Version, id: u16) -> Vec<u8> {
     let payload: &[u8] = if id.is_multiple_of(2) {
@@ -168,7 +183,11 @@ fn telemetry(version: Version, id: u16) -> Vec<u8> {
     } else {
         br#"{"unit":"C","x":[1,{"y":null}],"bar":3.5,"celsius":22}"#
     };
-    let head = publish(version, 0, 0, "plant/line1/temperature", &[]);
+    saying(version, "plant/line1/temperature", payload)
+}
+
+fn saying(version: Version, topic: &str, payload: &[u8]) -> Vec<u8> {
+    let head = publish(version, 0, 0, topic, &[]);
     let head = &head[2..head.len() - 60];
     [&[0x30, u8::try_from(head.len() + payload.len()).unwrap()], head, payload].concat()
 }
@@ -182,21 +201,38 @@ fn nor_does_it_where_values_are_read_and_remembered() {
             (Direction::FromClient, pressure),
             (Direction::FromBroker, batch(|id| telemetry(version, id))),
         ];
-        pass(version, inspected(), &calls);
+        pass(version, inspected(), None, &calls);
+    }
+}
+
+#[test]
+fn nor_does_it_where_metrics_are_resolved_and_remembered() {
+    for version in [Version::V31, Version::V311, Version::V50] {
+        // `Load`, with alias 1, an Int8 of 0.
+        let birth = saying(version, "spBv1.0/g/NBIRTH/e", b"\x12\x0c\x0a\x04Load\x10\x01\x20\x01\x50\x00\x18\x00");
+        // Twice by its alias.
+        let data = batch(|_| {
+            saying(version, "spBv1.0/g/NDATA/e", b"\x12\x04\x10\x01\x50\x01\x12\x04\x10\x01\x50\x00\x18\x01")
+        });
+        pass(version, births(), Some(&birth), &[(Direction::FromClient, data)]);
     }
 }
 
 fn check(policy: fn() -> Policy) {
     for version in [Version::V31, Version::V311, Version::V50] {
-        pass(version, policy(), &round(version));
+        pass(version, policy(), None, &round(version));
     }
 }
 
-/// Lets the same pass again and again.
-fn pass(version: Version, policy: Policy, calls: &[(Direction, Vec<u8>)]) {
+/// Lets the same pass again and again, after what comes once.
+fn pass(version: Version, policy: Policy, once: Option<&[u8]>, calls: &[(Direction, Vec<u8>)]) {
     let now = Instant::now();
     let mut connection = connected(version, now, policy);
     let mut out = Output::default();
+    if let Some(once) = once {
+        connection.receive(Direction::FromClient, now, once, &mut out).unwrap();
+        assert_eq!(out.onward.segments, [Segment::Received(0..once.len())]);
+    }
     for number in 0..5 {
         for (from, input) in calls {
             out.clear();
