@@ -86,8 +86,10 @@ pub(super) struct Round<V> {
     entries: Map<Entry<V>>,
     /// Every key once.
     round: Vec<Place>,
-    /// Whose turn it is.
+    /// Whose turn it is to make room.
     hand: usize,
+    /// Whose turn it is to be looked at. Another than `hand`: together they would come by some for ever, and never by others.
+    eye: usize,
 }
 
 #[derive(Debug)]
@@ -98,7 +100,7 @@ struct Entry<V> {
 
 impl<V> Round<V> {
     fn new(seed: Seed) -> Self {
-        Self { entries: Map::with_hasher(seed), round: Vec::new(), hand: 0 }
+        Self { entries: Map::with_hasher(seed), round: Vec::new(), hand: 0, eye: 0 }
     }
 
     fn get(&self, place: Place) -> Option<&V> {
@@ -118,7 +120,7 @@ impl<V> Round<V> {
         self.round.push(place);
     }
 
-    /// Whose turn it is, renewed or not.
+    /// Whose turn it is to make room, renewed or not.
     fn next(&mut self) -> Option<&mut Entry<V>> {
         if self.hand >= self.round.len() {
             self.hand = 0;
@@ -126,13 +128,17 @@ impl<V> Round<V> {
         self.entries.get_mut(self.round.get(self.hand)?)
     }
 
-    /// Takes away whose turn it is, if that is so; then it is the next one's turn.
+    /// Looks at the next one, and takes it away if that is so.
     fn forget_if(&mut self, is_over: impl FnOnce(&V) -> bool) -> bool {
-        let is_over = self.next().is_some_and(|entry| is_over(&entry.value));
-        if is_over {
-            self.remove_next();
+        if self.eye >= self.round.len() {
+            self.eye = 0;
         }
-        self.hand += 1;
+        let looked_at = self.round.get(self.eye).and_then(|place| self.entries.get(place));
+        let is_over = looked_at.is_some_and(|entry| is_over(&entry.value));
+        if is_over {
+            self.remove(self.eye);
+        }
+        self.eye += 1;
         is_over
     }
 
@@ -147,15 +153,15 @@ impl<V> Round<V> {
             self.hand += 1;
         }
         let has_one = self.next().is_some();
-        self.remove_next();
+        self.remove(self.hand);
         // What came last lies there now.
         self.hand += 1;
         has_one
     }
 
-    fn remove_next(&mut self) {
-        if self.hand < self.round.len() {
-            self.entries.remove(&self.round.swap_remove(self.hand));
+    fn remove(&mut self, at: usize) {
+        if at < self.round.len() {
+            self.entries.remove(&self.round.swap_remove(at));
         }
     }
 }

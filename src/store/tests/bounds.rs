@@ -7,20 +7,22 @@ use super::*;
 
 #[test]
 fn histories_forget_what_was_not_renewed_lately() {
-    let store = Store::new(&BOUNDS);
-    for number in 0..50 {
+    // So many that no part of the table has but one.
+    let store = Store::new(&Bounds { max_histories: 500, ..BOUNDS });
+    for number in 0..500 {
         store.remember(key(number), history(1.0, 1_000), 1_000_000);
     }
-    assert_eq!((store.entries(Table::Histories), store.evicted(Table::Histories)), (50, 0));
-    for number in 0..5_000 {
+    assert_eq!((store.entries(Table::Histories), store.evicted(Table::Histories)), (500, 0));
+    for number in 0..20_000 {
         // One that is renewed again and again outlives the flood.
         store.remember(key(3), history(2.0, 2_000), 1_000_000);
         store.remember(key(1_000 + number), history(1.0, 1_000), 1_000_000);
-        assert!(store.entries(Table::Histories) <= 50);
+        assert!(store.entries(Table::Histories) <= 500);
     }
     assert_eq!(store.history(key(3)), Some(history(2.0, 2_000)));
-    assert_eq!(store.history(key(4)), None);
-    assert_eq!(store.evicted(Table::Histories), 5_000);
+    // Each of the others had its turn.
+    assert_eq!((0..500).filter(|number| store.history(key(*number)).is_some()).count(), 1);
+    assert_eq!(store.evicted(Table::Histories), 20_000);
 }
 
 #[test]
