@@ -84,7 +84,7 @@ impl Known {
 /// A nonce that is to be used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NonceUse {
-    /// What its number is bounded by: the rule and the key.
+    /// What its number is bounded by: the key, and to whom it is shown.
     pub group: Key,
     /// Nonces of this group that are kept at most; beyond, none is taken until one has expired.
     pub max_in_group: usize,
@@ -103,7 +103,7 @@ pub struct NonceUse {
 /// A counter that is to go up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// The rule, the key, and to whom it is shown.
+    /// The key, and to whom it is shown.
     pub group: Key,
     /// Where it is to stand: above where it stood. Where nothing is known, any value is.
     pub value: u64,

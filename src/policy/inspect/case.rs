@@ -1,5 +1,7 @@
 //! One message, as rules about messages are asked about it.
 
+use std::net::IpAddr;
+
 use crate::identity::Identity;
 use crate::payload::sparkplug::{Nodes, Step};
 use crate::policy::memory::{Fact, History, Key, Memory};
@@ -81,11 +83,20 @@ impl<'c> Case<'c> {
     }
 
     /// By what the client is told from all others, and what that is: its name, where it is known, else its Client
-    /// Identifier.
+    /// Identifier, which it chooses.
     pub(super) fn client(&self) -> [&'c [u8]; 2] {
         match &self.identity.name {
             Some(name) => [b"name", name.as_bytes()],
             None => [b"client", self.identity.client_id.as_bytes()],
+        }
+    }
+
+    /// Whose values are held against one another. Who is proven to be nobody goes by its address: by another Client
+    /// Identifier it would be somebody else whenever it likes.
+    pub(super) fn author(&self) -> Author<'c> {
+        match (&self.identity.name, self.way) {
+            (None, Way::Publish | Way::Will) => Author::Address(network(self.identity.source.ip())),
+            (Some(_), _) | (None, Way::Receive) => Author::Client(self.client()),
         }
     }
 
@@ -95,11 +106,56 @@ impl<'c> Case<'c> {
         Key::of(&[kind, name])
     }
 
+    /// Who may deliver a message once more: the same client in the same session, the same way. Who is proven to be nobody
+    /// must be where it was, too.
+    pub(super) fn sender_key(&self) -> Key {
+        let [kind, name] = self.client();
+        let way: &[u8] = match self.way {
+            Way::Publish => b"publish",
+            Way::Will => b"will",
+            Way::Receive => b"receive",
+        };
+        let network = network(self.identity.source.ip());
+        let from: &[u8] = if self.identity.name.is_none() { &network } else { b"" };
+        Key::of(&[kind, name, self.identity.client_id.as_bytes(), way, from])
+    }
+
     /// Which way it goes.
     pub(super) const fn direction(&self) -> &'static [u8] {
         match self.way {
             Way::Publish | Way::Will => b"publish",
             Way::Receive => b"receive",
+        }
+    }
+}
+
+/// Whose values are held against one another.
+pub(super) enum Author<'c> {
+    /// Kind and name.
+    Client([&'c [u8]; 2]),
+    /// A network.
+    Address([u8; 8]),
+}
+
+impl Author<'_> {
+    pub(super) fn parts(&self) -> [&[u8]; 2] {
+        match self {
+            Self::Client(parts) => *parts,
+            Self::Address(network) => [b"address", network],
+        }
+    }
+}
+
+/// An address of IPv4; of IPv6 the 64 bits that a host does not choose.
+fn network(address: IpAddr) -> [u8; 8] {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            [0, 0, 0, 0, a, b, c, d]
+        }
+        IpAddr::V6(address) => {
+            let [network @ .., _, _, _, _, _, _, _, _] = address.octets();
+            network
         }
     }
 }

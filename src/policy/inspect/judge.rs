@@ -4,7 +4,7 @@ use super::case::{Case, Run, Way};
 use super::fault::Fault;
 use super::interlock::Source;
 use super::plan::Said;
-use super::signature::{Held, Seal, stripped};
+use super::signature::{Held, Seal, Spent, stripped};
 use crate::identity::Identity;
 use crate::policy::memory::Key;
 use crate::policy::{Authority, Decision, Message, OnDeny, Reason, Request};
@@ -27,6 +27,7 @@ struct Opened<'p, 'm> {
     /// The rule that is to sign it.
     signer: Option<&'p Ruling<Said<Seal>>>,
     rewrite: Option<Rewrite>,
+    spent: Spent,
 }
 
 impl Authority {
@@ -141,7 +142,7 @@ impl Authority {
             }
         }
         let opened = self.judge_seals(case, rules, noted, decision);
-        let Opened { mut decision, plain, signer, mut rewrite } = opened;
+        let Opened { mut decision, plain, signer, mut rewrite, .. } = opened;
         let payload = plain.as_ref().map(|plain| &*plain.payload).or(case.payload);
         let case = Case { payload, nodes: nodes.as_deref(), ..*case };
         if matches!(decision, Decision::Deny(_)) {
@@ -175,7 +176,7 @@ impl Authority {
         noted: &mut Vec<u32>,
         decision: Decision,
     ) -> Opened<'p, 'm> {
-        let mut opened = Opened { decision, plain: None, signer: None, rewrite: None };
+        let mut opened = Opened { decision, plain: None, signer: None, rewrite: None, spent: Spent::default() };
         for &number in rules {
             let Some(rule) = self.index().plan.seals().get(number as usize) else { break };
             let refused = match self.open(rule, case, &mut opened) {
@@ -212,7 +213,7 @@ impl Authority {
             opened.signer = opened.signer.or(Some(rule).filter(|_| is_active));
             return Ok(true);
         }
-        let Held::Signed(_) = seal.judge(&rule.id, case)? else { return Ok(false) };
+        let Held::Signed(_) = seal.judge(case, &mut opened.spent)? else { return Ok(false) };
         let payload = case.message.payload.unwrap_or_default();
         let plain = seal.plain(payload)?;
         if seal.strips() && is_active {
@@ -220,6 +221,8 @@ impl Authority {
                 return Err(twice());
             }
             opened.rewrite = Some(stripped(&plain, payload));
+            // What goes on is what rules about payloads judge, whatever another rule has verified.
+            opened.plain = None;
         }
         opened.plain.get_or_insert(plain);
         Ok(true)

@@ -186,7 +186,8 @@ impl Ready {
             return Ok(());
         }
         let memory = case.memory.ok_or(Fault::NO_MEMORY)?;
-        let ([kind, name], [topic, node, device]) = (case.client(), case.subject());
+        let author = case.author();
+        let ([kind, name], [topic, node, device]) = (author.parts(), case.subject());
         let (direction, field) = (case.direction(), self.field.as_bytes());
         let parts = [b"history", kind, name, direction, id.as_bytes(), topic, node, device, field];
         let key = Key::quick(memory.keys(), &parts);

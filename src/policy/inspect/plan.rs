@@ -116,6 +116,7 @@ impl Index {
             let made = self.take_message(rule, place, &mut tries, names, || Payload::new(&payload));
             made.map_or_else(|wrong| errors.extend(wrong), |payload| plan.payloads.push(payload));
         }
+        Seal::keep_for(&mut plan.seals.iter_mut().map(|rule| &mut rule.said.own).collect::<Vec<_>>());
         errors.extend(two_rewrites(&plan.seals));
         if !errors.is_empty() {
             return Err(errors);

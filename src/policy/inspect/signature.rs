@@ -6,10 +6,11 @@ use super::case::{Case, Run, Way};
 use super::fault::Fault;
 use super::rewrite::{Rewrite, Rewritten};
 use super::rule::{Act, Required, SignatureRule};
+use crate::jwk;
 use crate::mqtt::property::Property;
+use crate::policy::Reason;
 use crate::policy::error::DraftError;
 use crate::policy::memory::{Count, Key, NonceUse, Used};
-use crate::policy::{Reason, memory::Memory};
 use crate::signature::{Freshness, Message, Nonce, Once, Plain, Scheme, SignatureFlaw, Verified};
 
 use super::history::millis;
@@ -20,7 +21,13 @@ pub(in crate::policy) struct Seal {
     said: SignatureRule,
     /// The same where age does not matter.
     ageless: Option<Scheme>,
+    /// How long after it was signed a message may be taken by a rule that shares a key with this one, in milliseconds.
+    lives: i64,
 }
+
+/// What the rules about one message have used up of it: what one has, the next has not to ask for again.
+#[derive(Debug, Default)]
+pub(super) struct Spent(Vec<Key>);
 
 /// What a rule found that has nothing against a message.
 #[derive(Debug)]
@@ -78,7 +85,28 @@ impl Seal {
         }
         let ageless = rule.retained_any_age || scheme.max_age.is_some();
         let ageless = ageless.then(|| Scheme { max_age: scheme.max_age.map(|_| Self::EVER), ..scheme.clone() });
-        Ok(Self { said: rule, ageless })
+        let lives = lives(&rule.scheme);
+        Ok(Self { said: rule, ageless, lives })
+    }
+
+    /// Has nonces kept for as long as any of these rules would take them: rules that share a key share what it has signed.
+    pub(super) fn keep_for(seals: &mut [&mut Self]) {
+        let known: Vec<(Vec<u64>, i64)> = seals.iter().map(|seal| (seal.marks(), seal.lives)).collect();
+        for seal in seals {
+            let own = seal.marks();
+            let shared = known.iter().filter(|(marks, _)| marks.iter().any(|mark| own.contains(mark)));
+            seal.lives = shared.map(|(_, lives)| *lives).fold(seal.lives, i64::max);
+        }
+    }
+
+    /// Of the keys by which it takes nonces.
+    fn marks(&self) -> Vec<u64> {
+        match &self.said.act {
+            Act::Verify(keys) | Act::Strip(keys) if self.said.scheme.freshness != Freshness::Counter => {
+                keys.keys().iter().map(jwk::Key::mark).collect()
+            }
+            Act::Verify(_) | Act::Strip(_) | Act::Sign { .. } => Vec::new(),
+        }
     }
 
     /// Whether messages go on otherwise than they came.
@@ -100,7 +128,7 @@ impl Seal {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn judge(&self, id: &str, case: &Case<'_>) -> Result<Held<'_>, Fault> {
+    pub(super) fn judge(&self, case: &Case<'_>, spent: &mut Spent) -> Result<Held<'_>, Fault> {
         let (Act::Verify(keys) | Act::Strip(keys)) = &self.said.act else { return Ok(Held::Unsigned) };
         let payload = case.message.payload.ok_or_else(|| Fault::whole(Reason::Signature, Fault::NOT_SEEN))?;
         let message = Message { topic: case.message.topic, payload };
@@ -115,7 +143,8 @@ impl Seal {
             Err(flaw) => return Err(fault(flaw)),
         };
         self.judge_key(&verified, case)?;
-        self.judge_once(id, &verified, case)?;
+        let mark = keys.get(verified.kid).map_or(0, jwk::Key::mark);
+        self.judge_once(mark, &verified, case, spent)?;
         Ok(Held::Signed(verified.kid))
     }
 
@@ -150,43 +179,51 @@ impl Seal {
         Ok(())
     }
 
-    /// Whether it is not played again.
-    fn judge_once(&self, id: &str, verified: &Verified<'_>, case: &Case<'_>) -> Result<(), Fault> {
+    /// Whether it is not played again. That hangs on the key, whatever the rule: else a message that one rule has taken would
+    /// be new to another, or to the same by another name.
+    fn judge_once(&self, mark: u64, verified: &Verified<'_>, case: &Case<'_>, spent: &mut Spent) -> Result<(), Fault> {
         if case.run != Run::Real || is_kept(case) {
             return Ok(());
         }
         let replayed = |problem| Fault::whole(Reason::Replayed, problem);
         let memory = case.memory.ok_or_else(|| replayed(Fault::NO_MEMORY))?;
-        match self.use_up(id, verified, case, memory) {
-            Used::First => Ok(()),
-            // A CONNECT has no DUP flag, and comes again with every connection.
-            Used::Redelivered if case.message.dup || case.way == Way::Will => Ok(()),
-            Used::Redelivered | Used::Replayed => Err(replayed("replayed")),
-            Used::Full => Err(replayed("full")),
-        }
-    }
-
-    fn use_up(&self, id: &str, verified: &Verified<'_>, case: &Case<'_>, memory: &dyn Memory) -> Used {
+        let counter = if let Once::Counter(counter) = &verified.once { Some(*counter) } else { None };
+        let number = counter.unwrap_or_default().to_be_bytes();
+        let value = if let Once::Nonce(nonce) = &verified.once { nonce.as_bytes() } else { &number };
+        let mark = mark.to_be_bytes();
         // What is delivered is delivered to each of its receivers.
         let [kind, receiver]: [&[u8]; 2] = if case.way == Way::Receive { case.client() } else { [b"", b""] };
-        let mut parts = [b"once", id.as_bytes(), verified.kid.as_bytes(), kind, receiver, b""];
-        let group = Key::of(&parts);
+        let is_unproven = case.way == Way::Receive && case.identity.name.is_none();
+        if is_unproven && counter.is_some() {
+            // By ever new Client Identifiers it would make counters without end, and none is ever forgotten.
+            return Err(replayed("unproven"));
+        }
+        // What receivers that nobody has proven take of nonces is bounded for all of them together, for the same reason.
+        let group = Key::of(&[b"once", &mark, verified.kid.as_bytes(), kind, if is_unproven { b"" } else { receiver }]);
+        let nonce = Key::of(&[b"once", &mark, verified.kid.as_bytes(), kind, receiver, value]);
+        let own = Key::of(&[&nonce.0.to_be_bytes(), &verified.digest]);
+        if spent.0.contains(&own) {
+            return Ok(());
+        }
         let digest = verified.digest.first_chunk().copied().map_or(0, u64::from_be_bytes);
-        let (sender, now_millis) = (case.client_key(), case.now);
-        match &verified.once {
-            Once::Counter(value) => memory.advance(&Count { group, value: *value, digest, sender, now_millis }),
-            Once::Nonce(nonce) => {
-                if let Some(last) = parts.last_mut() {
-                    *last = nonce.as_bytes();
-                }
-                let Scheme { max_age, clock_skew, .. } = &self.said.scheme;
-                let lives = max_age.map_or(i64::MAX, millis).saturating_add(millis(*clock_skew));
-                let expires_millis =
-                    verified.signed_at_millis.unwrap_or(now_millis).saturating_add(lives).saturating_add(1);
-                let (nonce, max_in_group) = (Key::of(&parts), self.said.max_nonces);
+        let (sender, now_millis, max_in_group) = (case.sender_key(), case.now, self.said.max_nonces);
+        let used = match counter {
+            Some(value) => memory.advance(&Count { group, value, digest, sender, now_millis }),
+            None => {
+                let signed_at = verified.signed_at_millis.unwrap_or(now_millis);
+                let expires_millis = signed_at.saturating_add(self.lives).saturating_add(1);
                 memory.use_nonce(&NonceUse { group, max_in_group, nonce, digest, sender, now_millis, expires_millis })
             }
+        };
+        match used {
+            Used::First => {}
+            // A CONNECT has no DUP flag, and comes again with every connection.
+            Used::Redelivered if case.message.dup || case.way == Way::Will => {}
+            Used::Redelivered | Used::Replayed => return Err(replayed("replayed")),
+            Used::Full => return Err(replayed("full")),
         }
+        spent.0.push(own);
+        Ok(())
     }
 
     /// Takes the signature off a message that [`Seal::judge`] found signed.
@@ -233,6 +270,11 @@ pub(super) fn stripped(plain: &Plain<'_, '_>, payload: &[u8]) -> Rewrite {
         drop_properties: plain.drop_properties.iter().map(|name| (*name).into()).collect(),
         add_properties: Vec::new(),
     }
+}
+
+/// How long after it was signed a message may be taken, in milliseconds.
+fn lives(scheme: &Scheme) -> i64 {
+    scheme.max_age.map_or(i64::MAX, millis).saturating_add(millis(scheme.clock_skew))
 }
 
 /// Whether it is what the broker keeps for whoever subscribes: each is delivered it, again and again.

@@ -3,7 +3,7 @@
 use super::case::{Case, Pending, Run, Way};
 use super::fault::Fault;
 use super::plan::Said;
-use super::signature::Held;
+use super::signature::{Held, Spent};
 use crate::identity::Identity;
 use crate::policy::{Authority, Decision, Kind, Reason, Request, Says, Weighed};
 
@@ -39,12 +39,15 @@ impl Authority {
                     let signed = seal.sign(&case).map(|_| (Says::Allow, format!("`{filter}` matches: it is signed")));
                     return signed.unwrap_or_else(|fault| self.said(rule, &fault, None, decision));
                 }
-                match seal.judge(&rule.id, &case) {
+                match seal.judge(&case, &mut Spent::default()) {
                     Err(fault) => self.said(rule, &fault, None, decision),
                     Ok(Held::Unsigned) => {
                         (Says::Observe, format!("`{filter}` matches: not signed, and need not be yet"))
                     }
                     Ok(Held::Signed(kid)) => {
+                        if seal.strips() && rule.is_enforced && !self.is_monitored() {
+                            plain = None;
+                        }
                         plain = plain.take().or_else(|| seal.plain(message.payload?).ok());
                         (Says::Allow, format!("`{filter}` matches: signed with the key `{kid}`"))
                     }

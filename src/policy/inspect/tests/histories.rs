@@ -174,6 +174,27 @@ fn histories_outlive_connections_and_policies_and_are_of_one_client_and_topic() 
 }
 
 #[test]
+fn who_is_proven_to_be_nobody_leaves_no_history_behind_by_another_client_identifier() {
+    let check = Check { max_change: Some(Change { by: 1.0, per: SECOND }), ..check("/c") };
+    let (policy, memory) = (compiled(open(vec![json("rule", &["a"], vec![check])])), Remembered::new());
+    let fast = "reject rule payload /c changed_too_fast";
+    for (client_id, address, payload, expected) in [
+        ("t1", "192.0.2.7", r#"{"c":1}"#, "allow"),
+        ("t2", "192.0.2.7", r#"{"c":50}"#, fast),
+        ("t1", "192.0.2.8", r#"{"c":50}"#, "allow"),
+        ("t1", "2001:db8::1", r#"{"c":1}"#, "allow"),
+        ("t1", "2001:db8::2", r#"{"c":50}"#, fast),
+        ("t1", "2001:db8:0:1::1", r#"{"c":50}"#, "allow"),
+    ] {
+        let mut client = Client::new(&policy, "", &memory);
+        client.identity.name = None;
+        client.identity.client_id = client_id.into();
+        client.identity.source.set_ip(address.parse().unwrap());
+        assert_eq!(client.publish(0, "a", payload), expected, "{client_id} {address} {payload}");
+    }
+}
+
+#[test]
 fn only_what_goes_on_is_remembered() {
     let step = Check { max_change: Some(Change { by: 1.0, per: SECOND }), ..check("/c") };
     let unit = Check { one_of: vec![Scalar::Text("C".into())], ..check("/u") };

@@ -24,7 +24,7 @@ use crate::policy::{
 struct Remembered {
     histories: Mutex<HashMap<Key, (History, i64)>>,
     facts: Mutex<HashMap<Key, Fact>>,
-    nonces: Mutex<HashMap<(Key, Key), (u64, Key)>>,
+    nonces: Mutex<HashMap<(Key, Key), (u64, Key, i64)>>,
     counters: Mutex<HashMap<Key, (u64, u64, Key)>>,
     unsigned: Mutex<Vec<(String, Key)>>,
     keys: [RandomState; 2],
@@ -63,12 +63,12 @@ impl Memory for Remembered {
     fn use_nonce(&self, nonce: &NonceUse) -> Used {
         let mut nonces = self.nonces.lock().unwrap();
         if let Some(known) = nonces.get(&(nonce.group, nonce.nonce)) {
-            return if *known == (nonce.digest, nonce.sender) { Used::Redelivered } else { Used::Replayed };
+            return if (known.0, known.1) == (nonce.digest, nonce.sender) { Used::Redelivered } else { Used::Replayed };
         }
         if nonces.keys().filter(|(group, _)| *group == nonce.group).count() >= nonce.max_in_group {
             return Used::Full;
         }
-        nonces.insert((nonce.group, nonce.nonce), (nonce.digest, nonce.sender));
+        nonces.insert((nonce.group, nonce.nonce), (nonce.digest, nonce.sender, nonce.expires_millis));
         Used::First
     }
 

@@ -151,7 +151,106 @@ fn a_redelivery_is_no_replay() {
         assert_eq!(other.ask(NOW, &again), "reject signed replayed  replayed", "by another");
         // The client on another connection.
         assert_eq!(Client::new(&policy, "a", &memory).ask(NOW, &again), "allow");
+        // Not in another session of the same name, and not as what it leaves behind.
+        let mut session = Client::new(&policy, "a", &memory);
+        session.identity.client_id = "another".into();
+        assert_eq!(session.ask(NOW, &again), "reject signed replayed  replayed");
+        assert_eq!(client.ask(NOW, &Request::Will(sent.message())), "reject signed replayed  replayed");
     }
+}
+
+#[test]
+fn who_takes_the_client_identifier_of_another_delivers_nothing_again() {
+    let policy = sealed(vec![rule(properties(), Act::Verify(public()))], Vec::new());
+    let memory = Remembered::new();
+    let unproven = |client_id: &str, address: [u8; 4]| {
+        let mut client = Client::new(&policy, "", &memory);
+        client.identity.name = None;
+        (client.identity.client_id, client.identity.source) = (client_id.into(), (address, 50_000).into());
+        client
+    };
+    let sent = Sent::signed(&properties(), "p256-1", OPEN, nonce(1), NOW);
+    let again = Request::Publish(Message { dup: true, ..sent.message() });
+    assert_eq!(unproven("a", [192, 0, 2, 7]).send(NOW, &sent), "allow");
+    assert_eq!(unproven("a", [192, 0, 2, 7]).ask(NOW, &again), "allow");
+    for (client_id, address) in [("a", [192, 0, 2, 8]), ("b", [192, 0, 2, 7])] {
+        assert_eq!(unproven(client_id, address).ask(NOW, &again), "reject signed replayed  replayed", "{client_id}");
+    }
+}
+
+#[test]
+fn what_one_rule_has_taken_is_a_replay_to_every_other() {
+    let verify = |id: &str, publish: &str, max_age| {
+        let scheme = Scheme { max_age: Some(Duration::from_secs(max_age)), ..properties() };
+        let mut rule = SignatureRule::new(id, scheme, Act::Verify(public()));
+        rule.rule.publish = texts(&[publish]);
+        rule
+    };
+    let policy = |rules| sealed(rules, Vec::new());
+    let memory = Remembered::new();
+    let sent = |number| Sent::signed(&properties(), "p256-1", OPEN, nonce(number), NOW);
+    // Two rules about one message use it up once.
+    let both = policy(vec![verify("a", "plant/#", 30), verify("b", "plant/#", 30)]);
+    assert_eq!(Client::new(&both, "x", &memory).send(NOW, &sent(1)), "allow");
+    assert_eq!(Client::new(&both, "x", &memory).send(NOW, &sent(1)), "reject a replayed  replayed");
+    // The rule has another name after a reload.
+    let renamed = policy(vec![verify("c", "plant/#", 30)]);
+    assert_eq!(Client::new(&renamed, "x", &memory).send(NOW, &sent(1)), "reject c replayed  replayed");
+    // It is remembered for as long as any rule with that key takes what is so old.
+    let longer = policy(vec![verify("c", "plant/#", 30), verify("d", "office/#", 3_600)]);
+    assert_eq!(Client::new(&longer, "x", &memory).send(NOW, &sent(2)), "allow");
+    let last = memory.nonces.lock().unwrap().values().map(|(.., expires)| *expires).max();
+    assert_eq!(last, Some(NOW + 3_605_001));
+}
+
+#[test]
+fn receivers_that_are_proven_to_be_nobody_take_no_more_room_by_calling_themselves_otherwise() {
+    let receiving = |scheme: Scheme, max_nonces| {
+        let mut rule = SignatureRule { max_nonces, ..rule(scheme, Act::Verify(public())) };
+        (rule.rule.publish, rule.rule.receive) = (Vec::new(), texts(&["plant/#"]));
+        sealed(vec![rule], Vec::new())
+    };
+    let counted = Scheme { freshness: Freshness::Counter, max_age: None, ..properties() };
+    let memory = Remembered::new();
+    let receive = |policy: &Arc<Policy>, name: Option<&str>, client_id: &str, sent: &Sent| {
+        let mut client = Client::new(policy, "", &memory);
+        (client.identity.name, client.identity.client_id) = (name.map(Into::into), client_id.into());
+        client.ask(NOW, &Request::Receive(sent.message()))
+    };
+    let policy = receiving(counted.clone(), 2);
+    let sent = Sent::signed(&counted, "p256-1", OPEN, Once::Counter(1), NOW);
+    assert_eq!(receive(&policy, None, "a", &sent), "reject signed replayed  unproven");
+    assert_eq!(receive(&policy, Some("a"), "a", &sent), "allow");
+    assert_eq!(memory.counters.lock().unwrap().len(), 1);
+    let policy = receiving(properties(), 2);
+    let sent = Sent::signed(&properties(), "p256-1", OPEN, nonce(1), NOW);
+    let full = "reject signed replayed  full";
+    for (name, client_id, expected) in [
+        (None, "a", "allow"),
+        (None, "a", "reject signed replayed  replayed"),
+        (None, "b", "allow"),
+        (None, "c", full),
+        (Some("c"), "c", "allow"),
+        (Some("d"), "d", "allow"),
+    ] {
+        assert_eq!(receive(&policy, name, client_id, &sent), expected, "{name:?} {client_id}");
+    }
+}
+
+#[test]
+fn what_goes_on_is_what_is_judged_where_another_rule_has_verified_all_of_it() {
+    let field = scheme(Carrier::JsonField(Field::parse("/signature").unwrap()));
+    let mut verify = SignatureRule::new("a", properties(), Act::Verify(public()));
+    verify.rule.publish = texts(&["plant/#"]);
+    let short = Check { max_length: Some(OPEN.len()), ..check("") };
+    let short =
+        PayloadRule { format: Some(PayloadFormat::Fields(Format::Text)), ..json("short", &["plant/#"], vec![short]) };
+    let policy = sealed(vec![verify, rule(field.clone(), Act::Strip(public()))], vec![short]);
+    let inner = Sent::signed(&field, "p256-1", OPEN, nonce(1), NOW);
+    let sent = Sent::signed(&properties(), "p256-1", str::from_utf8(&inner.payload).unwrap(), nonce(2), NOW);
+    let mut client = Client::new(&policy, "x", &Remembered::new());
+    assert_eq!(client.send(NOW, &sent), "allow");
+    assert_eq!(client.rewrite().unwrap().payload.as_deref(), Some(OPEN.as_bytes()));
 }
 
 #[test]
