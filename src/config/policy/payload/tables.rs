@@ -134,7 +134,7 @@ settings! {
         sparkplug: Option<Located<SparkplugTable>> = None, optional(table());
         /// What values must be.
         values: Vec<Located<ValueTable>> = Vec::new(), list(table(), 0..=MAX_FIELDS);
-        /// What must be so in the plant for the message to go on: each is a value that some client published last. One that is not known, too old, or of the wrong type refuses.
+        /// What must be so in the plant for the message to go on: each is a value that some client published last. One that is not known, too old, or of the wrong type refuses. So does every one for a Will, which is published at a time nobody knows.
         interlocks: Vec<Located<InterlockTable>> = Vec::new(), list(table(), 0..=MAX_INTERLOCKS);
         /// When it holds; always when not given.
         when: Option<Located<WhenTable>> = None, optional(table());
@@ -168,7 +168,7 @@ settings! {
         min_length: Option<Located<usize>> = None, optional(count(0..=16 << 20));
         /// The most characters of a text, bytes, or items of a list.
         max_length: Option<Located<usize>> = None, optional(count(0..=16 << 20));
-        /// By how much it may change in the time that `per` says, held against the last value of the same client and topic that went on.
+        /// By how much it may change in the time that `per` says, held against the last value of the same client and topic that went on. A client that is proven to be nobody is told by its address.
         max_change: Option<Located<Bound>> = None, optional(extent());
         /// The time of `max_change`.
         per: Option<Located<Duration>> = None, optional(duration(SHORTEST..=LONGEST));

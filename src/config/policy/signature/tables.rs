@@ -113,11 +113,11 @@ settings! {
         max_age: Option<Located<Duration>> = None, optional(duration(seconds(1)..=LONGEST));
         /// By how much the clocks of signer and gateway may differ.
         clock_skew: Duration = seconds(5), duration(seconds(0)..=seconds(3600));
-        /// What keeps a message from being played again: a `nonce`, which no message of the same key had within `max_age`, or a `counter`, which is above that of the message before.
+        /// What keeps a message from being played again: a `nonce`, which no message of the same key had within `max_age`, or a `counter`, which is above that of the message before. Rules that share a key share what it has signed; deliveries with a counter need a receiver who is proven to be somebody.
         freshness: Option<Located<Freshness>> = Some(Located { value: Freshness::Nonce, span: 0..0 }), optional(word());
         /// Whether a message must be signed. Where it need not be, a signature that is there must hold all the same.
         required: Option<Located<bool>> = Some(Located { value: true, span: 0..0 }), optional(Flag);
-        /// From when on a message must be signed, as in `2027-01-01T00:00:00Z`; before, it may be without a signature, and who sends such messages is counted.
+        /// From when on a message must be signed, as in `2027-01-01T00:00:00Z`; before, it may be without a signature, and who sends such messages is counted. Until then whoever takes the signature off is let through; once it has come, remove this: a clock that is wrong could put it off.
         required_from: Option<Located<i64>> = None, optional(moment());
         /// What the key's id must be, as in `${identity}`; one of these. Any of the set when not given.
         key_id: Vec<Located<Template>> = Vec::new(), one_or_many(template());
