@@ -105,7 +105,7 @@ pub(in crate::signature) fn read(message: Message<'_>) -> Result<Claim<'_>, Sign
     let algorithm = match algorithm(header) {
         // A signature is no MAC, and a MAC no signature.
         Claimed::Named(named) if cose.is_mac != (named == Algorithm::Hs256) => Claimed::Unknown,
-        claimed => claimed,
+        claimed @ (Claimed::Nothing | Claimed::Named(_) | Claimed::Unknown) => claimed,
     };
     let kid = str::from_utf8(&header.key_id).map_err(|_| SignatureFlaw::Malformed)?;
     let kid = claim::kid(kid)?.to_owned();
