@@ -172,3 +172,27 @@ fn cases_say_what_went_on_before() {
         ]
     );
 }
+
+/// The blocks of a page that are fenced as TOML and hold a line.
+fn blocks(page: &str, line: &str) -> Vec<String> {
+    let page = fs::read_to_string(page).unwrap();
+    let blocks = page.split("\n```toml\n").skip(1).map(|part| part.split("\n```").next().unwrap_or_default());
+    blocks.filter(|block| block.lines().any(|other| other == line)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_rules_and_cases_of_the_how_to_are_of_one_piece() {
+    let page = "docs/howto/payload-rules.md";
+    let (rules, cases) = (blocks(page, "[[payload]]"), blocks(page, "[[case]]"));
+    let [first, second, enforced] = rules.as_slice() else { panic!("{rules:?}") };
+    let [range, change] = cases.as_slice() else { panic!("{cases:?}") };
+    let held = |rule: &str, cases: &str| {
+        let folder = policy(cases);
+        fs::write(folder.path().join("policy.toml"), format!("version = \"1\"\npermit_all = true\n{rule}")).unwrap();
+        let output = tidegate(&["test", folder.path().to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{rule}\n{}", String::from_utf8_lossy(&output.stderr));
+    };
+    held(first, range);
+    held(second, &format!("{range}\n{change}"));
+    held(enforced, &range.replace("\"observe\"", "\"deny\""));
+}
