@@ -5,6 +5,7 @@
 mod attached;
 mod names;
 mod payload;
+mod reach;
 mod roles;
 mod rules;
 mod signature;
@@ -129,6 +130,9 @@ fn unite(parts: &mut [Part], listeners: Option<&[&str]>) -> Draft {
         draft.signatures.extend(signatures.filter_map(|rule| signature::signature(rule, &mut attached, reading)));
     }
     weigh(parts, &draft);
+    if !draft.permit_all && !draft.grants.is_empty() {
+        reach::check(parts);
+    }
     draft
 }
 

@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use super::{POLL, SIGNAL_ONLY, connect, is_alive, plant, policy};
+use super::{ANYBODY, POLL, SIGNAL_ONLY, connect, is_alive, plant, policy};
+use crate::support::gateway::Setup;
 use crate::support::recording_broker::RecordingBroker;
 use crate::support::wait_for;
-use crate::support::wire::V5_0;
+use crate::support::wire::{self, PUBACK, V3_1_1, V5_0};
 
 /// Longer than two looks at the files.
 const A_WHILE: Duration = Duration::from_millis(800);
@@ -111,4 +112,30 @@ fn a_file_that_was_missing_is_found_when_it_comes() {
     connect(&gateway, V5_0, "press-1").goodbye();
     fs::rename(gateway.path("elsewhere"), gateway.path("policy/policy.toml")).expect("it is back");
     gateway.wait_reloads("applied", 1.0);
+}
+
+#[test]
+fn what_a_rule_names_is_watched_and_so_is_what_that_names() {
+    let broker = RecordingBroker::polite();
+    let rule = "[[payload]]\nid = \"unit\"\npublish = [\"a\"]\nformat = \"json\"\nschema = \"../unit.json\"\n";
+    let setup = Setup::to(broker.address).policy(&format!("{}\n{rule}", policy("1", &["press"])));
+    let setup = setup.file("unit.json", "{\"$ref\": \"allowed.json\"}").file("allowed.json", "{\"enum\": [\"C\"]}");
+    let gateway = setup.each_listener(ANYBODY).with(POLL).start();
+    let mut press = connect(&gateway, V3_1_1, "press-1");
+    let mut reaches = |id: u16| {
+        let before = broker.frames(0).len();
+        press.send(&wire::publish(V3_1_1, 0x02, "a", id, &[], b"\"F\""));
+        press.expect(&wire::ack(PUBACK, id));
+        broker.frames(0).len() > before
+    };
+    assert!(!reaches(1), "refused, and acknowledged in the broker's place");
+    gateway.put("allowed.json", "{\"enum\": [\"C\", \"F\"]}");
+    gateway.wait_reloads("applied", 1.0);
+    assert!(reaches(2));
+    gateway.put("allowed.json", "{\"enum\": [\"C\"");
+    gateway.wait_reloads("refused", 1.0);
+    let refused = gateway.wait_audit(&[("event", "reload_refused")]);
+    let problem = refused["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains("allowed.json:1") && problem.contains("not JSON"), "{refused}");
+    assert!(reaches(3), "what was in force is");
 }
