@@ -3,13 +3,13 @@
 //! A metric is checked wherever it stands, in births, data and commands. One that is null counts as not there: refused
 //! where it is required, passed over where not. That it stands in a message can't be asked: data tells of what has changed.
 //! What is remembered of values goes by edge node and device, so that a birth and the data behind it are one history;
-//! what tells of the past is held against no history.
+//! what tells of the past is held against no history, but for commands: nothing is done in the past.
 
 use super::case::{Case, Pending, Way};
 use super::fault::Fault;
 use super::payload::Ready;
 use super::rule::{Metrics, Sparkplug};
-use crate::payload::sparkplug::{self, Asked, FaultKind, Named, Nodes, Topic};
+use crate::payload::sparkplug::{self, Asked, FaultKind, MessageType, Named, Nodes, Topic};
 use crate::payload::{Field, Format, Found, Limits, Reader, ReaderError, Value};
 use crate::policy::Reason;
 
@@ -48,7 +48,7 @@ impl Births {
         pending: &mut Pending,
     ) -> Result<(), Fault> {
         let Some(topic) = Topic::parse(case.message.topic) else { return Err(plain(FaultKind::Topic)) };
-        let Topic::Node { group, node, device, .. } = topic else { return self.judge_state(payload) };
+        let Topic::Node { group, message, node, device } = topic else { return self.judge_state(payload) };
         let case = Case { part: Some([group, node, device.unwrap_or_default()]), ..*case };
         let none = Nodes::default();
         let (nodes, way) = (case.nodes.unwrap_or(&none), way(case.way));
@@ -59,10 +59,12 @@ impl Births {
                 return Err(Fault::format(&flaw));
             }
         };
+        // A command is to be done now, whatever it says of the past.
+        let is_command = matches!(message, MessageType::NodeCommand | MessageType::DeviceCommand);
         let mut values = Ok(());
         let mut each = |named: &Named<'_, '_>| {
             if values.is_ok() && !checks.is_empty() {
-                values = judge_metric(named, checks, id, &case, pending);
+                values = judge_metric(named, checks, id, is_command, &case, pending);
             }
         };
         let (step, judged) = nodes.judge(way, &topic, &read, self.asked, &mut each);
@@ -90,6 +92,7 @@ fn judge_metric(
     named: &Named<'_, '_>,
     checks: &[Ready],
     id: &str,
+    is_command: bool,
     case: &Case<'_>,
     pending: &mut Pending,
 ) -> Result<(), Fault> {
@@ -100,7 +103,7 @@ fn judge_metric(
             return Err(Fault::new(Reason::Payload, name, FaultKind::Datatype.label()));
         };
         let is_there = *value != Value::Null;
-        let case = if named.metric.is_historical { case.of_the_past() } else { *case };
+        let case = if named.metric.is_historical && !is_command { case.of_the_past() } else { *case };
         check.judge(is_there.then_some(value), id, &case, pending)?;
     }
     Ok(())

@@ -190,6 +190,20 @@ fn values_of_births_and_data_are_one_history_and_the_past_is_none() {
 }
 
 #[test]
+fn no_command_is_of_the_past() {
+    let change = Change { by: 10.0, per: std::time::Duration::from_secs(1) };
+    let past = |value| model::Metric { is_historical: Some(true), ..load(value) };
+    let rules = || vec![rule(vec![Check { max: None, max_change: Some(change), ..at_most(0) }])];
+    let mut host = Edge::new(rules());
+    assert_eq!(host.hears(NBIRTH, 0, vec![bd_seq(), declared(0)]), "allow");
+    assert_eq!(host.says(NCMD, None, vec![load(0)]), "allow");
+    assert_eq!(host.says(NCMD, None, vec![past(1000)]), "reject sparkplug payload Load changed_too_fast");
+    let mut node = Edge::born(rules());
+    assert_eq!(node.hears(NCMD, None, vec![load(0)]), "allow");
+    assert_eq!(node.hears(NCMD, None, vec![past(1000)]), "reject sparkplug payload Load changed_too_fast");
+}
+
+#[test]
 fn a_metric_that_is_null_is_not_there() {
     let null = || model::Metric { value: None, is_null: Some(true), ..load(0) };
     let mut edge = Edge::born(vec![rule(vec![at_most(9)])]);
