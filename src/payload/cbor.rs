@@ -140,6 +140,8 @@ impl<'p> Cbor<'p> {
 }
 
 impl<'p> Source<'p> for Cbor<'p> {
+    const HAS_ZEROS: bool = true;
+
     fn at(&self) -> usize {
         self.bytes.at
     }

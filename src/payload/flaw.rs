@@ -40,7 +40,7 @@ flaws! {
     NumberRange = "number_range";
     /// A payload of fixed length has another.
     WrongLength = "wrong_length";
-    /// Something that the format has and that is not taken: a tag, an extension, a group.
+    /// Something that the format has and that is not taken: a tag, an extension, a group, a zero in a name.
     Unsupported = "unsupported";
     /// A name that is no text and no integer.
     KeyType = "key_type";

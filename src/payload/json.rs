@@ -119,6 +119,8 @@ impl<'p> Json<'p> {
 }
 
 impl<'p> Source<'p> for Json<'p> {
+    const HAS_ZEROS: bool = false;
+
     fn at(&self) -> usize {
         self.at
     }

@@ -67,6 +67,8 @@ impl<'p> MessagePack<'p> {
 }
 
 impl<'p> Source<'p> for MessagePack<'p> {
+    const HAS_ZEROS: bool = true;
+
     fn at(&self) -> usize {
         self.bytes.at
     }

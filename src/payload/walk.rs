@@ -46,6 +46,8 @@ pub(super) struct Open {
 
 /// A format.
 pub(super) trait Source<'p> {
+    /// Whether a name may hold a zero as it stands, without an escape.
+    const HAS_ZEROS: bool;
     /// The next byte to read.
     fn at(&self) -> usize;
     /// The value that begins here.
@@ -131,14 +133,14 @@ impl<'p, S: Source<'p>, K: Sink<'p>> Walk<'_, S, K> {
         let before = self.names.as_ref().map_or(0, Names::mark);
         let mut members = 0;
         while let Some(name) = self.source.name(&mut open)? {
-            let (member, twice) = match name {
-                Text::Plain(name) => self.member(place, name, before),
+            let (member, flaw) = match name {
+                Text::Plain(name) => self.member(place, name, before, S::HAS_ZEROS),
                 Text::Escaped(_) | Text::Chunks(_) | Text::Natural(_) | Text::Negative(_) => {
-                    name.with(|name| self.member(place, name, before))
+                    name.with(|name| self.member(place, name, before, true))
                 }
             };
-            if twice {
-                return Err(within(stop(FlawKind::DuplicateKey, self.source.at()), name));
+            if let Some(flaw) = flaw {
+                return Err(within(stop(flaw, self.source.at()), name));
             }
             self.value(member, depth + 1).map_err(|stop| within(stop, name))?;
             members += 1;
@@ -150,11 +152,19 @@ impl<'p, S: Source<'p>, K: Sink<'p>> Walk<'_, S, K> {
         Ok(())
     }
 
-    /// The place of a member, and whether its name stood there before.
+    /// The place of a member, and what is wrong with its name: it stood there before, or holds a zero. That ends a text
+    /// in C, whose readers would take the name for another.
     #[inline]
-    fn member(&mut self, of: K::Place, name: &str, before: usize) -> (K::Place, bool) {
+    fn member(&mut self, of: K::Place, name: &str, before: usize, has_zeros: bool) -> (K::Place, Option<FlawKind>) {
         let twice = self.names.as_mut().is_some_and(|names| names.add(before, name));
-        (self.sink.member(of, name), twice)
+        let flaw = if twice {
+            Some(FlawKind::DuplicateKey)
+        } else if has_zeros && memchr::memchr(0, name.as_bytes()).is_some() {
+            Some(FlawKind::Unsupported)
+        } else {
+            None
+        };
+        (self.sink.member(of, name), flaw)
     }
 
     fn deeper(&self, depth: usize) -> Result<(), Stop> {

@@ -110,6 +110,8 @@ fn what_has_two_readings_or_none_is_refused() {
             (b"\xa1\xf9\x3c\x00\x01", "key_type 1 -"),
             (b"\xa2\x61a\x01\x7f\x61a\xff\x02", "duplicate_key 8 /a"),
             (b"\xa2\x01\x01\x61\x31\x02", "duplicate_key 5 /1"),
+            (b"\xa1\x62a\0\x01", "unsupported 4 /a\0"),
+            (b"\xa1\x7f\x61a\x61\0\xff\x01", "unsupported 7 /a\0"),
             (b"\xa2\x01\x01\x18\x01\x02", "duplicate_key 5 /1"),
         ],
     );

@@ -97,6 +97,9 @@ fn what_has_two_readings_or_none_is_refused() {
             (b"{\"a\":1 \"b\":2}", "syntax 7 -"),
             (b"{\"a\":1,}", "syntax 7 -"),
             (b"{,}", "syntax 1 -"),
+            // What ends a text in C would make it another's.
+            (b"{\"a\\u0000\":1,\"a\":2}", "unsupported 11 /a\0"),
+            (b"{\"b\":[{\"a\\u0000x\":1}]}", "unsupported 18 /b/0/a\0x"),
             (b"{1:2}", "syntax 1 -"),
             (b"[1,]", "syntax 3 /1"),
             (b"[,1]", "syntax 1 /0"),

@@ -78,6 +78,7 @@ fn what_has_two_readings_or_none_is_refused() {
             (b"\x81\xca\x3f\xc0\x00\x00\x01", "key_type 1 -"),
             (b"\x82\xa1a\x01\xd9\x01a\x02", "duplicate_key 7 /a"),
             (b"\x82\x01\x01\xa11\x02", "duplicate_key 5 /1"),
+            (b"\x81\xa2a\0\x01", "unsupported 4 /a\0"),
             (b"\x82\x01\x01\xcc\x01\x02", "duplicate_key 5 /1"),
         ],
     );

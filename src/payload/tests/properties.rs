@@ -29,7 +29,7 @@ fn document() -> impl Strategy<Value = Document> {
     scalar().prop_recursive(5, 60, 8, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..8).prop_map(Document::from),
-            btree_map("[a-c~/\"é]{0,3}|.{0,10}|[0-9]{1,2}", inner, 0..8)
+            btree_map("[a-c~/\"é]{0,3}|[^\0]{0,10}|[0-9]{1,2}", inner, 0..8)
                 .prop_map(|members| Document::Object(members.into_iter().collect())),
         ]
     })
