@@ -67,7 +67,7 @@ pub struct Envelope {
 pub enum Loss {
     /// The broker takes no packet of that size.
     TooLarge,
-    /// The broker refused it, which it can say in 5.0 alone.
+    /// The broker refused it: in 5.0 with a reason, before by ending every connection over it.
     Refused,
     /// The gateway ended before the broker had taken it.
     ShutDown,

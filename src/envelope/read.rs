@@ -7,6 +7,11 @@ use super::{Detail, Envelope, VERSION, lenient};
 use crate::mqtt::frame::{PacketType, QoS};
 use crate::mqtt::property::{Place, Properties, Property};
 use crate::mqtt::{Direction, encode, topic};
+use crate::payload::{self, Format, Found, Reader};
+
+/// As many values as its bytes hold, as deep as they can be read.
+const MANY: payload::Limits =
+    payload::Limits { max_depth: payload::Limits::MAX_DEPTH, max_values: usize::MAX, allow_duplicates: false };
 
 /// Bytes of an envelope: no PUBLISH can carry more.
 pub const MAX_BYTES: usize = 256 << 20;
@@ -22,6 +27,9 @@ pub enum Flaw {
         /// Of the fault, from 1.
         column: usize,
     },
+    /// JSON that two readers may read in two ways, such as one with a key twice.
+    #[error("JSON with more than one meaning: {0}")]
+    Unclear(&'static str),
     /// JSON, but no object.
     #[error("no JSON object")]
     NoObject,
@@ -49,6 +57,8 @@ pub fn parse(bytes: &[u8]) -> Result<Envelope, Flaw> {
     }
     let value: Value =
         serde_json::from_slice(bytes).map_err(|error| Flaw::Json { line: error.line(), column: error.column() })?;
+    let clear = Reader::new(Format::Json, MANY, &[]).map_err(|_| Flaw::NoObject)?;
+    clear.read(bytes, &mut Found::new()).map_err(|flaw| Flaw::Unclear(flaw.what.label()))?;
     let Value::Object(map) = value else { return Err(Flaw::NoObject) };
     let keys = Keys(&map);
     if map.get("version").and_then(Value::as_u64) != Some(VERSION) {
@@ -69,7 +79,7 @@ pub fn parse(bytes: &[u8]) -> Result<Envelope, Flaw> {
             _ => return Err(Flaw::Invalid("direction")),
         },
         listener: keys.text("listener")?.into(),
-        connection: map.get("connection").and_then(Value::as_u64).unwrap_or_default(),
+        connection: keys.number("connection")?.unwrap_or_default(),
         identity: keys.optional("identity")?.map(Into::into),
         client_id: keys.text("client_id")?.into(),
         username: keys.optional("username")?.map(Into::into),
@@ -102,6 +112,10 @@ impl<'m> Keys<'m> {
         self.0.get(key).map_or(Ok(false), |value| value.as_bool().ok_or(Flaw::Invalid(key)))
     }
 
+    fn number(&self, key: &'static str) -> Result<Option<u64>, Flaw> {
+        self.0.get(key).map(|value| value.as_u64().ok_or(Flaw::Invalid(key))).transpose()
+    }
+
     fn base64(&self, key: &'static str) -> Result<Option<Vec<u8>>, Flaw> {
         let text = self.optional(key)?;
         text.map(|text| BASE64.decode(text.as_bytes()).map_err(|_| Flaw::Invalid(key))).transpose()
@@ -127,16 +141,15 @@ fn properties(value: Option<&Value>) -> Result<Box<[u8]>, Flaw> {
         Ok(Some(text)) if !fits(text) => Err(Flaw::Invalid(key)),
         other => other,
     };
-    let number = |key| map.get(key).map(|value| value.as_u64().ok_or(Flaw::Invalid(key))).transpose();
     let mut all = Vec::new();
-    if let Some(format) = number("payload_format_indicator")? {
+    if let Some(format) = keys.number("payload_format_indicator")? {
         all.push(Property::PayloadFormatIndicator(match format {
             0 => false,
             1 => true,
             _ => return Err(Flaw::Invalid("payload_format_indicator")),
         }));
     }
-    if let Some(seconds) = number("message_expiry_interval")? {
+    if let Some(seconds) = keys.number("message_expiry_interval")? {
         let seconds = u32::try_from(seconds).map_err(|_| Flaw::Invalid("message_expiry_interval"))?;
         all.push(Property::MessageExpiryInterval(seconds));
     }

@@ -97,6 +97,14 @@ fn what_is_no_envelope_is_refused_for_what_is_wrong_with_it() {
     ] {
         assert_eq!(with(from, to), Err(flaw), "{to}");
     }
+    for (from, to) in [
+        ("\"qos\":1", "\"qos\":1,\"qos\":2"),
+        ("\"qos\":1", "\"qos\":1,\"top\\u0069c\":\"other\""),
+        ("\"dup\":false", "\"more\":[{\"a\":1,\"a\":1}]"),
+    ] {
+        assert_eq!(with(from, to), Err(Flaw::Unclear("duplicate_key")), "{to}");
+    }
+    assert_eq!(with("\"connection\":7", "\"connection\":\"7\""), Err(Flaw::Invalid("connection")));
     assert_eq!(parse(b"[]"), Err(Flaw::NoObject));
     assert_eq!(parse(b"{"), Err(Flaw::Json { line: 1, column: 1 }));
     assert!(parse("[".repeat(100_000).as_bytes()).is_err());
