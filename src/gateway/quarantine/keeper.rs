@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
 
 use super::super::session::{Heard, Hello, Session, SessionError};
+use super::pauses::Pauses;
 use super::{Held, Outbox, Way};
 use crate::envelope::Loss;
 use crate::mqtt::Version;
@@ -34,11 +35,9 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 /// Messages under way at once.
 const WINDOW: u16 = 32;
 
-/// The first pause after a failure, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(60)];
-
-/// A connection that lasted so long was a good one: the pauses begin anew.
-const GOOD: Duration = Duration::from_secs(10);
+/// Connections that the broker may end over one message. Before 5.0 it has no other way to say that it takes none so large, or
+/// none of that topic; others wait behind it, and must not for ever.
+const TRIES: u8 = 4;
 
 /// Between two looks at the time.
 const TICK: Duration = Duration::from_secs(1);
@@ -54,36 +53,6 @@ enum Over {
     Changed,
     /// It broke.
     Lost(SessionError),
-}
-
-/// How long to wait, longer with each failure, and never in step with others.
-struct Pauses {
-    next: Duration,
-    spread: RandomState,
-    count: u64,
-}
-
-impl Pauses {
-    fn new() -> Self {
-        let [first, _] = PAUSES;
-        Self { next: first, spread: RandomState::new(), count: 0 }
-    }
-
-    /// Between half and all of it.
-    fn take(&mut self) -> Duration {
-        let [_, longest] = PAUSES;
-        let half = self.next / 2;
-        self.next = (self.next * 2).min(longest);
-        self.count += 1;
-        let parts = u32::try_from(self.spread.hash_one(self.count) % 1000).unwrap_or_default();
-        half + half * parts / 1000
-    }
-
-    fn lasted(&mut self, time: Duration) {
-        if time >= GOOD {
-            *self = Self::new();
-        }
-    }
 }
 
 /// Keeps the connection until the outbox is closed.
@@ -147,7 +116,7 @@ fn say(outbox: &Outbox, error: &SessionError, is_said: &mut bool) {
 async fn drop_all(outbox: &Outbox, end: &watch::Receiver<Option<(Instant, Loss)>>) {
     let loss = end.borrow().map_or(Loss::ShutDown, |(_, loss)| loss);
     let mut count = 0_usize;
-    while let Some(held) = outbox.queue.next() {
+    while let Some(held) = outbox.queue.next(true) {
         outbox.lost(&held, loss).await;
         count += 1;
     }
@@ -213,6 +182,11 @@ impl Flight {
         }
     }
 
+    /// What may have ended a connection goes alone.
+    fn has_room(&self, window: usize) -> bool {
+        self.sent.len() < window && self.sent.front().is_none_or(|(_, held)| held.tries == 0)
+    }
+
     fn acknowledged(&mut self, id: NonZeroU16) -> Option<Held> {
         self.moved = Instant::now();
         let at = self.sent.iter().position(|(sent, _)| *sent == id)?;
@@ -229,11 +203,31 @@ async fn serve(
     let mut flight = Flight { sent: VecDeque::new(), last: 0, moved: Instant::now(), pinged: None };
     let over = turn(outbox, &mut session, way, &mut flight, end).await;
     let over = over.unwrap_or_else(Over::Lost);
-    outbox.queue.put_back(flight.sent.into_iter().map(|(_, held)| held));
+    put_back(outbox, flight, &over).await;
     if let Over::Ended | Over::Changed = over {
         session.close(GOODBYE).await;
     }
     over
+}
+
+/// What is not acknowledged waits again, unless the broker has ended too many connections over it.
+async fn put_back(outbox: &Outbox, flight: Flight, over: &Over) {
+    let is_ended = match over {
+        Over::Lost(SessionError::Closed | SessionError::Goodbye(_) | SessionError::Transport(_)) => true,
+        Over::Lost(_) | Over::Ended | Over::Changed => false,
+    };
+    let mut kept = Vec::with_capacity(flight.sent.len());
+    for (_, mut held) in flight.sent {
+        held.tries = held.tries.saturating_add(is_ended.into());
+        if held.tries < TRIES {
+            kept.push(held);
+        } else {
+            let broker = &*outbox.broker;
+            tracing::warn!(broker, topic = %held.held_at, "the broker ends every connection over a quarantined message");
+            outbox.lost(&held, Loss::Refused).await;
+        }
+    }
+    outbox.queue.put_back(kept.into_iter());
 }
 
 async fn turn(
@@ -247,15 +241,15 @@ async fn turn(
     let qos = way.settings.qos.min(session.taken.max_qos);
     let mut time = end.clone();
     loop {
-        while flight.sent.len() < window && session.is_flushed() {
-            let Some(held) = outbox.queue.next() else { break };
+        while flight.has_room(window) && session.is_flushed() {
+            let Some(held) = outbox.queue.next(flight.sent.is_empty()) else { break };
             send(outbox, session, flight, qos, held).await?;
         }
         if flight.sent.is_empty() && session.is_flushed() && is_over(end, outbox) {
             return Ok(Over::Ended);
         }
         keep_alive(session, flight).await?;
-        let has_room = flight.sent.len() < window && session.is_flushed();
+        let has_room = flight.has_room(window) && session.is_flushed();
         tokio::select! {
             biased;
             heard = session.next() => hear(outbox, flight, heard?).await?,
@@ -356,23 +350,6 @@ async fn keep_alive(session: &mut Session, flight: &mut Flight) -> Result<(), Se
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pauses_grow_to_a_minute_are_never_the_same_for_all_and_begin_anew_after_a_good_connection() {
-        let mut pauses = Pauses::new();
-        let mut longest = Duration::from_millis(500);
-        for _ in 0..20 {
-            let pause = pauses.take();
-            assert!(pause >= longest / 2 && pause <= longest, "{pause:?} {longest:?}");
-            longest = (longest * 2).min(Duration::from_secs(60));
-        }
-        pauses.lasted(Duration::from_secs(1));
-        assert!(pauses.take() >= Duration::from_secs(30), "a broker that closes at once is left alone");
-        pauses.lasted(GOOD);
-        assert!(pauses.take() <= Duration::from_millis(500));
-        let firsts: Vec<Duration> = (0..20).map(|_| Pauses::new().take()).collect();
-        assert!(firsts.iter().any(|first| *first != firsts[0]));
-    }
 
     #[test]
     fn two_gateways_do_not_take_each_others_place() {

@@ -6,6 +6,7 @@
 //! holds (`envelope`). Read [`Outbox`] first, then [`keeper`].
 
 mod keeper;
+mod pauses;
 mod queue;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ use queue::{Offer, Queue};
 pub(super) struct Held {
     held_at: Box<str>,
     envelope: Envelope,
+    /// Connections that the broker ended before it had acknowledged it.
+    tries: u8,
 }
 
 impl Held {
@@ -65,7 +68,7 @@ impl Outbox {
     /// Takes a message over, if there is room. Never waits.
     pub(super) fn offer(self: &Arc<Self>, held: Quarantined, about: &About<'_>) -> Quarantine {
         let (held_at, envelope) = Envelope::new(held, about);
-        let offer = self.queue.offer(Held { held_at, envelope });
+        let offer = self.queue.offer(Held { held_at, envelope, tries: 0 });
         match offer {
             Offer::Taken { waiting } => {
                 self.is_full.store(false, Ordering::Relaxed);

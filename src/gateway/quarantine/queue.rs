@@ -63,9 +63,9 @@ impl Queue {
         Offer::Taken { waiting: inner.count }
     }
 
-    /// The next to be sent.
-    pub(super) fn next(&self) -> Option<Held> {
-        lock(&self.inner).waiting.pop_front()
+    /// The next to be sent; one that may have ended a connection only where it is sent `alone`.
+    pub(super) fn next(&self, alone: bool) -> Option<Held> {
+        lock(&self.inner).waiting.pop_front_if(|held| alone || held.tries == 0)
     }
 
     /// Whether nothing waits to be sent.
@@ -105,7 +105,7 @@ mod tests {
     fn held(payload_bytes: usize) -> Held {
         let payload = "A".repeat(payload_bytes.div_ceil(3) * 4);
         let json = format!("{{\"version\":1,\"topic\":\"a\",\"qos\":0,\"payload\":\"{payload}\"}}");
-        Held { held_at: "q/a".into(), envelope: parse(json.as_bytes()).unwrap() }
+        Held { held_at: "q/a".into(), envelope: parse(json.as_bytes()).unwrap(), tries: 0 }
     }
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(queue.offer(held(3)), Offer::Taken { waiting: 1 });
         assert_eq!(queue.offer(held(3)), Offer::Taken { waiting: 2 });
         assert_eq!(queue.offer(held(3)), Offer::Full);
-        let first = queue.next().unwrap();
+        let first = queue.next(true).unwrap();
         assert_eq!(queue.offer(held(3)), Offer::Full, "the first is not there yet");
         assert_eq!(queue.done(first.bytes()), 1);
         assert_eq!(queue.offer(held(3)), Offer::Taken { waiting: 2 });
@@ -139,9 +139,10 @@ mod tests {
         for bytes in [3, 6, 9, 12] {
             queue.offer(held(bytes));
         }
-        let sent: Vec<Held> = (0..3).filter_map(|_| queue.next()).collect();
+        let sent: Vec<Held> = (0..3).filter_map(|_| queue.next(true)).collect();
         queue.put_back(sent.into_iter());
-        let order: Vec<usize> = std::iter::from_fn(|| queue.next()).map(|held| held.envelope.payload.len()).collect();
+        let order: Vec<usize> =
+            std::iter::from_fn(|| queue.next(true)).map(|held| held.envelope.payload.len()).collect();
         assert_eq!(order, [3, 6, 9, 12]);
     }
 }

@@ -209,6 +209,8 @@ fn what_the_broker_refuses_is_counted_and_recorded() {
 const TAKES: u8 = 0;
 const REFUSES: u8 = 1;
 const KEEPS_SILENT: u8 = 2;
+/// Ends the connection that brings it a certain message.
+const CHOKES: u8 = 3;
 
 /// A broker that takes clients, and the gateway's own connection as `mood` says.
 fn moody(mood: &Arc<AtomicU8>) -> RecordingBroker {
@@ -218,6 +220,7 @@ fn moody(mood: &Arc<AtomicU8>) -> RecordingBroker {
         match (mood.load(Ordering::SeqCst), frame[0] >> 4) {
             (REFUSES, 1) if is_own => answer_then(wire::connack(version, false, 5), Then::Close),
             (KEEPS_SILENT, 3) => answer([]),
+            (CHOKES, 3) if frame.windows(6).any(|window| window == b"poison") => answer_then([], Then::Close),
             _ => answer(polite(frame, version)),
         }
     })
@@ -250,6 +253,29 @@ fn while_the_broker_is_away_messages_wait_and_what_has_no_room_is_counted() {
     assert_eq!(envelopes.map(|envelope| envelope["payload_text"].clone()).collect::<Vec<_>>(), ["1", "2"]);
     client.send(&wire::publish(V3_1_1, 2, "hold/a", 9, &[], b"5"));
     gateway.wait_metric("tidegate_quarantine_published_total", &[], 3.0);
+}
+
+/// What a broker says before 5.0 to a packet that is too large for it, or to a topic that it does not like.
+#[test]
+fn a_message_that_the_broker_ends_every_connection_for_does_not_hold_up_the_others() {
+    let mood = Arc::new(AtomicU8::new(REFUSES));
+    let broker = moody(&mood);
+    let gateway = setup(broker.address).only(&[Door::Plain]).start();
+    let mut client = RawClient::connect(gateway.plain(), &plain(V3_1_1, "temp-07"));
+    for (id, payload) in [(1, &b"first"[..]), (2, b"poison"), (3, b"third")] {
+        client.send(&wire::publish(V3_1_1, 2, "hold/a", id, &[], payload));
+        client.expect(&wire::ack(PUBACK, id));
+    }
+    mood.store(CHOKES, Ordering::SeqCst);
+    gateway.wait_metric("tidegate_quarantine_published_total", &[], 2.0);
+    gateway.wait_metric("tidegate_quarantine_queue_messages", &[], 0.0);
+    let lost = gateway.wait_audit(&[("event", "quarantine_lost"), ("reason", "refused")]);
+    assert_eq!(lost["topic"], "hold/a");
+    let frames = (0..broker.connections()).flat_map(|number| broker.frames(number));
+    let said: Vec<Value> = frames.filter(|frame| frame[0] >> 4 == 3).map(|frame| published(&frame).1).collect();
+    let times = |text: &str| said.iter().filter(|envelope| envelope["payload_text"] == text).count();
+    assert_eq!(times("poison"), 4, "{said:#?}");
+    assert!(times("first") <= 2 && times("third") <= 2, "{said:#?}");
 }
 
 #[test]
