@@ -3,6 +3,7 @@
 //! Several folders make one policy: what they say is taken together, as if one file said it. Read [`load`] first.
 
 mod attached;
+mod held;
 mod names;
 mod payload;
 mod reach;
@@ -133,6 +134,7 @@ fn unite(parts: &mut [Part], listeners: Option<&[&str]>) -> Draft {
     if !draft.permit_all && !draft.grants.is_empty() {
         reach::check(parts);
     }
+    held::check(parts, &draft);
     draft
 }
 

@@ -284,3 +284,31 @@ fn a_policy_cut_or_altered_anywhere_is_taken_or_refused_and_never_more() {
         }
     }
 }
+
+#[test]
+fn a_grant_that_opens_the_quarantine_topic_is_told_unless_a_denial_closes_it() {
+    let warnings = |more: &str| {
+        let text = format!(
+            "version = \"1\"\n{more}\n[[grant]]\nid = \"g\"\nroles = [\"everyone\"]\npublish = [\"+/a/#\", \"b/#\"]\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("policy.toml"), text).unwrap();
+        let folders = [Located { value: folder.path().to_owned(), span: 0..0 }];
+        let wanted = policy::Wanted { folders: &folders, by: None, listeners: None };
+        let mut problems = Vec::new();
+        let policy = policy::load(&wanted, &mut problems, &mut Vec::new());
+        assert!(policy.is_some(), "{}", Problems::new(problems));
+        problems.iter().filter(|problem| problem.message.contains("below the quarantine topic")).count()
+    };
+    let deny = |more: &str| {
+        warnings(&format!("on_deny = \"quarantine\"\n[[deny]]\nid = \"d\"\npublish = [\"quarantine/#\"]\n{more}"))
+    };
+    assert_eq!(warnings("on_deny = \"quarantine\""), 1);
+    assert_eq!(warnings("on_deny = \"quarantine\"\nquarantine_topic = \"b\""), 2);
+    assert_eq!(warnings("on_deny = \"quarantine\"\nquarantine_topic = \"x/y\""), 0);
+    assert_eq!(warnings(""), 0, "nothing is quarantined");
+    assert_eq!(deny(""), 0);
+    assert_eq!(deny("mode = \"monitor\""), 1);
+    assert_eq!(deny("except = [\"quarantine/a/#\"]"), 1);
+    assert_eq!(deny("when = { inside = \"08:00-16:00\", timezone = \"UTC\" }"), 1);
+}
