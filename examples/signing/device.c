@@ -3,6 +3,8 @@
  *   cc -O2 -o device device.c
  *   echo -n 21.5 | ./device KID SECRET_IN_HEX TOPIC COUNTER | mosquitto_pub -t TOPIC -s
  *
+ * SECRET_IN_HEX is `k` of the JWK: echo "$k==" | basenc --base64url -di 2>/dev/null | xxd -p -c 0
+ *
  * On a device only sign() is of interest. The counter must be above every one before, over restarts too: keep it in flash,
  * or keep a number of starts there and begin with it, shifted up by 32 bits. Without a clock the time is 0.
  */

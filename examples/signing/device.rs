@@ -4,7 +4,7 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use data_encoding::BASE64URL_NOPAD;
 
 /// The User Properties to publish with.
-pub fn sign(
+pub(crate) fn sign(
     key: &Ed25519KeyPair,
     kid: &str,
     topic: &str,
