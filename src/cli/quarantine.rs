@@ -258,9 +258,12 @@ fn in_words(envelope: &Envelope) -> String {
         Direction::FromClient => "from",
         Direction::FromBroker => "to  ",
     };
+    let client_id = match &*envelope.client_id {
+        "" => "no client id".to_owned(),
+        given => format!("client id {}", plain(given)),
+    };
     lines.push(format!(
-        "  {way}     {who} (client id {}, {}, listener {}, connection {})",
-        plain(&envelope.client_id),
+        "  {way}     {who} ({client_id}, {}, listener {}, connection {})",
         plain(&envelope.source),
         plain(&envelope.listener),
         envelope.connection

@@ -30,8 +30,8 @@ impl QuarantineFamilies {
             published: self.published.get_metric_with_label_values(&[broker])?,
             lost: self.lost.clone(),
             queued: self.queued.get_metric_with_label_values(&[broker])?,
-            connected: self.connected.get_metric_with_label_values(&[broker])?,
-            families: [self.queued.clone(), self.connected.clone()],
+            connected: self.connected.clone(),
+            shown: self.queued.clone(),
         })
     }
 }
@@ -42,8 +42,8 @@ pub struct QuarantineMetrics {
     published: IntCounter,
     lost: IntCounterVec,
     queued: IntGauge,
-    connected: IntGauge,
-    families: [IntGaugeVec; 2],
+    connected: IntGaugeVec,
+    shown: IntGaugeVec,
 }
 
 impl QuarantineMetrics {
@@ -62,16 +62,19 @@ impl QuarantineMetrics {
         self.queued.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// The connection is up, or not.
+    /// The connection is up, or not. Until this is said there is none, and none is shown: it could be taken for one that is
+    /// down.
     pub fn connected(&self, is_up: bool) {
-        self.connected.set(i64::from(is_up));
+        if let Ok(connected) = self.connected.get_metric_with_label_values(&[self.broker.as_str()]) {
+            connected.set(i64::from(is_up));
+        }
     }
 }
 
 impl Drop for QuarantineMetrics {
     /// What is counted stays; what is no more is no longer shown.
     fn drop(&mut self) {
-        for family in &self.families {
+        for family in [&self.shown, &self.connected] {
             // Where it was not shown, it is not shown now either.
             let _ = family.remove_label_values(&[self.broker.as_str()]);
         }

@@ -4,6 +4,7 @@ use super::family::{ALL, Values};
 use super::*;
 use crate::enforce::end::Violation;
 use crate::enforce::event::{Quarantine, Rewrite, Text};
+use crate::envelope::Loss;
 use crate::mqtt::error::DecodeError;
 use crate::policy::{OnDeny, Reason};
 
@@ -38,7 +39,7 @@ fn counts(packets: &[(u8, usize)]) -> Counts {
 }
 
 /// Touches every family once.
-fn touch(metrics: &Metrics) {
+fn touch(metrics: &Metrics) -> QuarantineMetrics {
     let listener = metrics.listener("field").unwrap();
     let _open = (listener.accepted(), listener.half_open());
     listener.connected(Version::V50);
@@ -86,12 +87,17 @@ fn touch(metrics: &Metrics) {
     ] {
         metrics.show_labelled(source, move || vec![(label.into(), 3)]).unwrap();
     }
+    let quarantine = metrics.quarantine("plant").unwrap();
+    quarantine.published();
+    quarantine.lost(Loss::ShutDown);
+    quarantine.connected(true);
+    quarantine
 }
 
 #[test]
 fn every_family_is_shown_and_every_family_shown_is_in_the_reference() {
     let metrics = metrics();
-    touch(&metrics);
+    let _quarantine = touch(&metrics);
     let text = metrics.render().unwrap();
     let shown: BTreeSet<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
@@ -144,7 +150,7 @@ fn what_was_counted_is_what_is_shown() {
 #[test]
 fn every_label_value_is_of_the_program_or_of_the_settings() {
     let metrics = metrics();
-    touch(&metrics);
+    let _quarantine = touch(&metrics);
     let given = ["field", "office", "plant", "10.0.0.1:1883", "10.0.0.2:1883", "commands-are-signed"];
     for collected in metrics.registry.gather() {
         let family = ALL.iter().find(|family| family.name == collected.name()).unwrap();
@@ -158,6 +164,18 @@ fn every_label_value_is_of_the_program_or_of_the_settings() {
             }
         }
     }
+}
+
+#[test]
+fn a_broker_to_which_nothing_is_quarantined_has_no_connection_that_could_be_down() {
+    let metrics = metrics();
+    let plant = metrics.quarantine("plant").unwrap();
+    let shown = |metrics: &Metrics| metrics.render().unwrap().contains("tidegate_quarantine_connected{");
+    assert!(!shown(&metrics), "an alert on 0 would ring");
+    plant.connected(false);
+    assert!(shown(&metrics));
+    drop(plant);
+    assert!(!shown(&metrics));
 }
 
 #[test]
@@ -251,7 +269,7 @@ fn an_end_is_counted_by_cause_and_by_fault() {
 #[test]
 fn text_of_a_peer_is_in_no_series_and_makes_none() {
     let metrics = metrics();
-    touch(&metrics);
+    let _quarantine = touch(&metrics);
     let listener = metrics.listener("field").unwrap();
     let hostile = |number: u32| format!("hostile-{number}\"}} 1\n");
     let one_of_each = |number: u32| {

@@ -172,7 +172,7 @@ fn flaw(error: &SchemaError, source: &Arc<Source>, folder: &Path) -> Problem {
         SchemaError::Documents | SchemaError::Values => whole(problem::Kind::OutOfRange, &error.to_string()),
         SchemaError::Invalid { place, problem } => {
             let span = json::place(&source.text, place);
-            let text = if span.is_some() { problem.clone() } else { error.to_string() };
+            let text = if span.is_some() || place.is_empty() { problem.clone() } else { error.to_string() };
             Problem { span, message: "this is no JSON Schema".to_owned(), ..whole(problem::Kind::Invalid, &text) }
         }
     }

@@ -24,6 +24,7 @@ impl Fault {
     pub(super) const ABOVE_MAX: &'static str = "above_max";
     pub(super) const NOT_ONE_OF: &'static str = "not_one_of";
     pub(super) const PATTERN: &'static str = "pattern";
+    pub(super) const SCHEMA: &'static str = "schema";
     pub(super) const TOO_SHORT: &'static str = "too_short";
     pub(super) const TOO_LONG: &'static str = "too_long";
     pub(super) const CHANGED_TOO_FAST: &'static str = "changed_too_fast";
@@ -64,7 +65,7 @@ impl Fault {
     pub(super) fn schema(flaw: &SchemaFlaw) -> Self {
         match flaw {
             SchemaFlaw::Payload(flaw) => Self::format(flaw),
-            SchemaFlaw::Schema { field, .. } => Self::new(Reason::Payload, field, "schema"),
+            SchemaFlaw::Schema { field, .. } => Self::new(Reason::Payload, field, Self::SCHEMA),
         }
     }
 

@@ -133,7 +133,8 @@ impl Lock {
         }
         let fact = self.fact(case, case.memory?)?;
         let age = case.now.saturating_sub(fact.millis).max(0);
-        Some(format!("{}, {age} ms ago", value(&fact.value).map_or("nothing to compare".to_owned(), |one| show(&one))))
+        let known = value(&fact.value).map_or("nothing to compare".to_owned(), |one| show(&one));
+        Some(format!("it is {known}, {age} ms ago"))
     }
 }
 

@@ -9,7 +9,7 @@ use super::interlock::Lock;
 use super::rule::{Check, CheckedField, PayloadFormat, PayloadRule};
 use super::sparkplug::Births;
 use super::value::Limits;
-use crate::payload::schema::Schema;
+use crate::payload::schema::{Schema, SchemaFlaw};
 use crate::payload::{self, Field, Format, Found, Reader, Value};
 use crate::policy::error::DraftError;
 use crate::policy::memory::{History, Key};
@@ -142,11 +142,18 @@ impl Payload {
         if fault.reason == Reason::Interlock {
             return self.locks.iter().find_map(|lock| lock.shown(fault, case));
         }
-        let Some(Reading::Fields { reader: Some(reader), .. }) = &self.reading else { return None };
+        let Some(Reading::Fields { format, limits, reader, schema }) = &self.reading else { return None };
+        if let (Some(schema), Fault::SCHEMA) = (schema, fault.problem) {
+            return match schema.validate(format, limits, case.payload?) {
+                Err(SchemaFlaw::Schema { keyword, .. }) => Some(format!("it breaks `{keyword}`")),
+                Err(SchemaFlaw::Payload(_)) | Ok(()) => None,
+            };
+        }
+        let reader = reader.as_ref()?;
         let mut found = Found::new();
         reader.read(case.payload?, &mut found).ok()?;
         let check = self.checks.iter().find(|check| *check.field == *fault.field)?;
-        found.get(check.place).map(show)
+        found.get(check.place).map(|value| format!("it is {}", show(value)))
     }
 }
 

@@ -95,7 +95,7 @@ impl Authority {
             (field, problem) => format!("{}: `{field}`: {problem}", words(fault.reason)),
         };
         if let Some(shown) = shown {
-            why = format!("{why} (it is {shown})");
+            why = format!("{why} ({shown})");
         }
         (says, if says == Says::Observe { format!("{why}; it is only observed") } else { why })
     }

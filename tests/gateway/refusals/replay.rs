@@ -137,4 +137,5 @@ fn what_is_no_envelope_or_not_taken_is_told_and_the_rest_goes_on() {
     gateway.write("rude.jsonl", rude);
     let output = run("tidegate quarantine show rude.jsonl");
     assert!(output.status.success() && !output.stdout.contains(&0x1b), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("(no client id, "), "{output:?}");
 }

@@ -173,6 +173,23 @@ fn a_rule_is_weighed_in_words() {
 }
 
 #[test]
+fn what_breaks_a_schema_is_told_by_its_keyword() {
+    let document = serde_json::json!({"required": ["unit"], "properties": {"c": {"maximum": 5}}});
+    let schema = crate::payload::schema::Schema::compile(&document, "file:///s.json", &mut |_| Err(String::new()));
+    let rule = PayloadRule { schema: Some(schema.unwrap().into()), ..json("form", &["a"], vec![check("/c")]) };
+    let (policy, memory) = (compiled(open(vec![rule])), Remembered::new());
+    let mut client = Client::new(&policy, "t1", &memory);
+    for (payload, expected) in [
+        (r#"{"c":1}"#, "the payload is not as it must be: schema (it breaks `required`)"),
+        (r#"{"c":9,"unit":"C"}"#, "the payload is not as it must be: `/c`: schema (it breaks `maximum`)"),
+    ] {
+        let request = Request::Publish(message("a", payload.as_bytes()));
+        let explained = client.authority.explain(&client.identity, &request);
+        assert!(explained.weighed.iter().any(|one| one.why == expected), "{:?}", explained.weighed);
+    }
+}
+
+#[test]
 fn mistakes_in_rules_about_messages_are_all_found() {
     let twice = limit("rule", &["a"], 5);
     let rules = vec![
