@@ -6,7 +6,6 @@
 
 mod command;
 #[path = "../../examples/signing/device.rs"]
-#[expect(unreachable_pub, reason = "part of another program")]
 mod device;
 mod examples;
 mod vectors;
