@@ -39,18 +39,21 @@ impl<'p> Cbor<'p> {
     /// Major type and argument; none is "indefinite length".
     #[inline]
     fn head(&mut self) -> Result<(u8, Option<u64>), Stop> {
-        let start = self.bytes.at;
         let first = self.bytes.byte()?;
-        let argument = match first & 0x1F {
-            small @ 0..24 => Some(u64::from(small)),
+        let (major, short) = (first >> 5, first & 0x1F);
+        if short < 24 { Ok((major, Some(u64::from(short)))) } else { Ok((major, self.argument(major, short)?)) }
+    }
+
+    /// The argument that follows a head.
+    fn argument(&mut self, major: u8, short: u8) -> Result<Option<u64>, Stop> {
+        Ok(match short {
             24 => Some(u64::from(self.bytes.byte()?)),
             25 => Some(u64::from(u16::from_be_bytes(self.bytes.array()?))),
             26 => Some(u64::from(u32::from_be_bytes(self.bytes.array()?))),
             27 => Some(u64::from_be_bytes(self.bytes.array()?)),
-            31 if (major::BYTES..=major::MAP).contains(&(first >> 5)) => None,
-            _ => return Err(stop(FlawKind::Syntax, start)),
-        };
-        Ok((first >> 5, argument))
+            31 if (major::BYTES..=major::MAP).contains(&major) => None,
+            _ => return Err(stop(FlawKind::Syntax, self.bytes.at - 1)),
+        })
     }
 
     #[inline]

@@ -59,23 +59,30 @@ impl<'p> Json<'p> {
     /// What stands behind an opening quote, up to the closing one.
     #[inline]
     fn string(&mut self) -> Result<Text<'p>, Stop> {
-        self.at += 1;
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
-            match self.bytes.get(self.at) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                _ => return Err(self.amiss()),
-            }
+        let start = self.at + 1;
+        self.at = start + plain(self.bytes.get(start..).unwrap_or_default());
+        if self.bytes.get(self.at) != Some(&b'"') {
+            return self.escaped(start);
         }
         let text = self.text.get(start..self.at).unwrap_or_default();
         self.at += 1;
-        Ok(if escaped { Text::Escaped(text) } else { Text::Plain(text) })
+        Ok(Text::Plain(text))
+    }
+
+    /// The rest of a string that began there and has escapes.
+    #[cold]
+    fn escaped(&mut self, start: usize) -> Result<Text<'p>, Stop> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b'"') => break,
+                Some(b'\\') => self.escape()?,
+                _ => return Err(self.amiss()),
+            }
+            self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
+        }
+        let text = self.text.get(start..self.at).unwrap_or_default();
+        self.at += 1;
+        Ok(Text::Escaped(text))
     }
 
     /// An escape that stands for a character, or two that do.

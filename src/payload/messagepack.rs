@@ -28,7 +28,6 @@ impl<'p> MessagePack<'p> {
     }
 
     /// An integer, if this byte begins one: whether it is negative, and itself or -1 less it.
-    #[inline]
     fn integer(&mut self, first: u8) -> Result<Option<(bool, u64)>, Stop> {
         let signed =
             |value: i64| if value < 0 { (true, !value.cast_unsigned()) } else { (false, value.cast_unsigned()) };
@@ -47,11 +46,9 @@ impl<'p> MessagePack<'p> {
         }))
     }
 
-    /// Text, if this byte begins one.
-    #[inline]
+    /// Text of 32 bytes or more, if this byte begins one.
     fn text(&mut self, first: u8) -> Result<Option<Text<'p>>, Stop> {
         let len = match first {
-            0xA0..=0xBF => u64::from(first & 0x1F),
             0xD9 => self.u8()?,
             0xDA => self.u16()?,
             0xDB => self.u32()?,
@@ -81,6 +78,7 @@ impl<'p> Source<'p> for MessagePack<'p> {
             if value.is_finite() { Ok(Scalar::Float(value)) } else { Err(stop(FlawKind::NumberRange, start)) }
         };
         Ok(Item::Scalar(match first {
+            0xA0..=0xBF => Scalar::Text(Text::Plain(self.bytes.text(u64::from(first & 0x1F))?)),
             0x80..=0x8F => return Ok(Item::Object(self.several(u64::from(first & 0x0F), 2)?)),
             0x90..=0x9F => return Ok(Item::List(self.several(u64::from(first & 0x0F), 1)?)),
             0xDC | 0xDD => {
@@ -106,7 +104,7 @@ impl<'p> Source<'p> for MessagePack<'p> {
             0xC7..=0xC9 | 0xD4..=0xD8 => return Err(stop(FlawKind::Unsupported, start)),
             0xCA => finite(f64::from(f32::from_be_bytes(self.bytes.array()?)))?,
             0xCB => finite(f64::from_be_bytes(self.bytes.array()?))?,
-            0xA0..=0xBF | 0xD9..=0xDB => Scalar::Text(self.text(first)?.unwrap_or(Text::Plain(""))),
+            0xD9..=0xDB => Scalar::Text(self.text(first)?.unwrap_or(Text::Plain(""))),
             0x00..=0x7F | 0xCC..=0xD3 | 0xE0..=0xFF => {
                 let (negative, number) = self.integer(first)?.unwrap_or_default();
                 let number = i128::from(number);
@@ -129,6 +127,9 @@ impl<'p> Source<'p> for MessagePack<'p> {
         }
         let start = self.bytes.at;
         let first = self.bytes.byte()?;
+        if let 0xA0..=0xBF = first {
+            return Ok(Some(Text::Plain(self.bytes.text(u64::from(first & 0x1F))?)));
+        }
         if let Some(text) = self.text(first)? {
             return Ok(Some(text));
         }

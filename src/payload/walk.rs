@@ -86,16 +86,17 @@ pub(super) fn walk<'p, S: Source<'p>, K: Sink<'p>>(
     whole: K::Place,
 ) -> Result<(), Flaw> {
     let max_depth = limits.max_depth.min(Limits::MAX_DEPTH);
-    let names = (!limits.allow_duplicates).then(Names::new);
-    let mut walk = Walk { source, sink, names, max_depth, left: limits.max_values };
+    let unique = !limits.allow_duplicates;
+    let mut walk = Walk { source, sink, unique, names: Names::new(), max_depth, left: limits.max_values };
     walk.value(whole, 0).and_then(|()| walk.source.end()).map_err(|stop| *stop)
 }
 
 struct Walk<'k, S, K> {
     source: S,
     sink: &'k mut K,
-    /// None where they may stand twice.
-    names: Option<Names>,
+    /// No name may stand twice.
+    unique: bool,
+    names: Names,
     max_depth: usize,
     /// Values that may still come.
     left: usize,
@@ -130,7 +131,7 @@ impl<'p, S: Source<'p>, K: Sink<'p>> Walk<'_, S, K> {
     fn object(&mut self, mut open: Open, place: K::Place, depth: usize) -> Result<(), Stop> {
         self.deeper(depth)?;
         self.sink.open(Nest::Object);
-        let before = self.names.as_ref().map_or(0, Names::mark);
+        let before = self.names.mark();
         let mut members = 0;
         while let Some(name) = self.source.name(&mut open)? {
             let (member, flaw) = match name {
@@ -145,7 +146,7 @@ impl<'p, S: Source<'p>, K: Sink<'p>> Walk<'_, S, K> {
             self.value(member, depth + 1).map_err(|stop| within(stop, name))?;
             members += 1;
         }
-        if self.names.as_mut().is_some_and(|names| names.end(before)) {
+        if self.names.end(before) {
             return Err(stop(FlawKind::DuplicateKey, self.source.at()));
         }
         self.sink.close(place, Nest::Object, members);
@@ -155,6 +156,7 @@ impl<'p, S: Source<'p>, K: Sink<'p>> Walk<'_, S, K> {
     /// The place of a member, and what is wrong with its name: it stood there before, or holds a zero. That ends a text
     /// in C, whose readers would take the name for another.
     #[inline]
+<<<<<<< HEAD
     fn member(&mut self, of: K::Place, name: &str, before: usize, has_zeros: bool) -> (K::Place, Option<FlawKind>) {
         let twice = self.names.as_mut().is_some_and(|names| names.add(before, name));
         let flaw = if twice {
@@ -165,6 +167,11 @@ impl<'p, S: Source<'p>, K: Sink<'p>> Walk<'_, S, K> {
             None
         };
         (self.sink.member(of, name), flaw)
+=======
+    fn member(&mut self, of: K::Place, name: &str, before: usize) -> (K::Place, bool) {
+        let twice = self.unique && self.names.add(before, name);
+        (self.sink.member(of, name), twice)
+>>>>>>> d0dc0bb (Read CBOR and MessagePack half as dear; say why the readers are our own, and what a schema is held to)
     }
 
     fn deeper(&self, depth: usize) -> Result<(), Stop> {
