@@ -19,12 +19,15 @@ use crate::policy::{
     NonceUse, PayloadFormat, PayloadRule, Policy, Request, Used,
 };
 
+/// By group and nonce: what of the message, by whom, until when.
+type UsedUp = HashMap<(Key, Key), (u64, Key, i64)>;
+
 /// What rules remember, without bounds.
 #[derive(Debug)]
 struct Remembered {
     histories: Mutex<HashMap<Key, (History, i64)>>,
     facts: Mutex<HashMap<Key, Fact>>,
-    nonces: Mutex<HashMap<(Key, Key), (u64, Key, i64)>>,
+    nonces: Mutex<UsedUp>,
     counters: Mutex<HashMap<Key, (u64, u64, Key)>>,
     unsigned: Mutex<Vec<(String, Key)>>,
     keys: [RandomState; 2],
