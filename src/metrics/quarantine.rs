@@ -62,8 +62,8 @@ impl QuarantineMetrics {
         self.queued.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// The connection is up, or not. Until this is said there is none, and none is shown: it could be taken for one that is
-    /// down.
+    /// The connection is up, or not. Until this is said there is none, and none is shown: it could be taken for one
+    /// that is down.
     pub fn connected(&self, is_up: bool) {
         if let Ok(connected) = self.connected.get_metric_with_label_values(&[self.broker.as_str()]) {
             connected.set(i64::from(is_up));
