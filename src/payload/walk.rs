@@ -156,9 +156,8 @@ impl<'p, S: Source<'p>, K: Sink<'p>> Walk<'_, S, K> {
     /// The place of a member, and what is wrong with its name: it stood there before, or holds a zero. That ends a text
     /// in C, whose readers would take the name for another.
     #[inline]
-<<<<<<< HEAD
     fn member(&mut self, of: K::Place, name: &str, before: usize, has_zeros: bool) -> (K::Place, Option<FlawKind>) {
-        let twice = self.names.as_mut().is_some_and(|names| names.add(before, name));
+        let twice = self.unique && self.names.add(before, name);
         let flaw = if twice {
             Some(FlawKind::DuplicateKey)
         } else if has_zeros && memchr::memchr(0, name.as_bytes()).is_some() {
@@ -167,11 +166,6 @@ impl<'p, S: Source<'p>, K: Sink<'p>> Walk<'_, S, K> {
             None
         };
         (self.sink.member(of, name), flaw)
-=======
-    fn member(&mut self, of: K::Place, name: &str, before: usize) -> (K::Place, bool) {
-        let twice = self.unique && self.names.add(before, name);
-        (self.sink.member(of, name), twice)
->>>>>>> d0dc0bb (Read CBOR and MessagePack half as dear; say why the readers are our own, and what a schema is held to)
     }
 
     fn deeper(&self, depth: usize) -> Result<(), Stop> {
