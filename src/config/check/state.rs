@@ -45,12 +45,15 @@ mod tests {
 
     fn policy(freshness: Freshness) -> Policy {
         let (algorithms, clock_skew) = (vec![Algorithm::Hs256], Duration::ZERO);
-        let scheme = Scheme { carrier: Carrier::Jws, algorithms, max_age: None, clock_skew, freshness };
+        let max_age = Some(Duration::from_secs(30));
+        let scheme = Scheme { carrier: Carrier::Jws, algorithms, max_age, clock_skew, freshness };
         let keys = Keys::parse(
             br#"{"keys":[{"kty":"oct","kid":"a","alg":"HS256","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I"}]}"#,
         );
         let act = Act::Verify(Arc::new(keys.unwrap()));
-        Policy::new(Draft { signatures: vec![SignatureRule::new("signed", scheme, act)], ..Draft::new("1") }).unwrap()
+        let mut rule = SignatureRule::new("signed", scheme, act);
+        rule.rule.publish = vec!["a".to_owned()];
+        Policy::new(Draft { signatures: vec![rule], ..Draft::new("1") }).unwrap()
     }
 
     #[test]
