@@ -55,9 +55,7 @@ fn values_are_what_they_are_written_as() {
 }
 
 #[test]
-fn what_has_two_readings_or_none_is_refused() {
-    let long = [b"{\"a\":" as &[u8], "1".repeat(257).as_bytes(), b"}"].concat();
-    let longer = [b"{\"a\":0." as &[u8], "1".repeat(1 << 20).as_bytes(), b"}"].concat();
+fn what_is_cut_short_or_no_json_is_refused() {
     refused(
         &Format::Json,
         &["/a", "/a/b"],
@@ -120,6 +118,18 @@ fn what_has_two_readings_or_none_is_refused() {
             (b"{\"a\":-Infinity}", "syntax 6 /a"),
             (b"{\"a\":True}", "syntax 5 /a"),
             (b"{\"a\":nul}", "syntax 8 /a"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_more_than_one_document_or_has_two_readings_is_refused() {
+    let long = [b"{\"a\":" as &[u8], "1".repeat(257).as_bytes(), b"}"].concat();
+    let longer = [b"{\"a\":0." as &[u8], "1".repeat(1 << 20).as_bytes(), b"}"].concat();
+    refused(
+        &Format::Json,
+        &["/a", "/a/b"],
+        &[
             (b"{\"a\":1}/* no */", "trailing_bytes 7 -"),
             (b"/**/1", "syntax 0 -"),
             (b"{} {}", "trailing_bytes 3 -"),
