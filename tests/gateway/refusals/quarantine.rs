@@ -162,6 +162,8 @@ fn the_gateway_publishes_with_its_own_account_and_comes_back_when_the_broker_doe
     let mut operator = operator_as(&broker, &people());
     client(&gateway).send(&wire::publish(V5_0, 0, "hold/a", 0, &[], b"first"));
     assert_eq!(seen(&mut operator).1["payload_text"], "first");
+    // Unacknowledged, it would be sent once more.
+    gateway.wait_metric("tidegate_quarantine_published_total", &[], 1.0);
 
     drop(broker);
     gateway.wait_metric("tidegate_quarantine_connected", &[], 0.0);

@@ -50,10 +50,13 @@ fn stage() -> (Mosquitto, Gateway) {
     let list = block("text", "# acl") + "user client\ntopic readwrite plant/#\ntopic readwrite free/#\n";
     let broker = Mosquitto::start_guarded(free_port(), PASSWORDS, &list);
     let policy = "version = \"7\"\npermit_all = true\n".to_owned() + &block("toml", "# policies/plant");
+    let settings = block("toml", "quarantine.username");
+    let account: String =
+        settings.lines().filter(|line| line.starts_with("quarantine.")).map(|line| format!("{line}\n")).collect();
     let gateway = setup(broker.address)
         .policy(&policy)
         .only(&[Door::Plain])
-        .broker(&block("toml", "# gateway.toml"))
+        .broker(&account)
         .file("quarantine.password", "for the gateway\n")
         .file("operator.password", "for people\n")
         .start();
