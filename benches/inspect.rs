@@ -23,7 +23,8 @@ use tidegate::signature::{self, Carrier, Freshness, Nonce, Once, Scheme};
 use tidegate::store::{Bounds, Store};
 
 /// Enough for what is measured here.
-const BOUNDS: Bounds = Bounds { max_histories: 1000, max_facts: 1000, max_nonces: 1000, max_counters: 1000 };
+const BOUNDS: Bounds =
+    Bounds { max_histories: 1000, max_facts: 1000, max_nonces: 1000, max_counters: 1000, max_buckets: 1000 };
 const NOW: i64 = 1_800_000_000_000;
 const TOPIC: &str = "plant/line1/temperature/t07";
 const PRIVATE: &[u8] = include_bytes!("../tests/vectors/signatures/private.json");

@@ -3,7 +3,8 @@
 //! The map, floor by floor; a module imports only from floors below its own (`tests/layering.rs` holds it to that).
 //!
 //! 1. [`mqtt`]: Control Packets of MQTT 3.1, 3.1.1 and 5.0; [`identity`]: what is known of a client;
-//!    [`proxy`]: PROXY protocol headers; [`payload`]: application payloads to named values; [`jwk`]: key sets
+//!    [`proxy`]: PROXY protocol headers; [`payload`]: application payloads to named values; [`jwk`]: key sets;
+//!    [`rate`]: token buckets
 //! 2. [`credentials`]: what a client shows to prove who it is; [`signature`]: signed messages
 //! 3. [`policy`]: Request in, Decision out
 //! 4. [`enforce`]: one Network Connection as a state machine; [`import`]: Mosquitto's access control to a policy
@@ -30,6 +31,7 @@ pub mod mqtt;
 pub mod payload;
 pub mod policy;
 pub mod proxy;
+pub mod rate;
 pub mod signature;
 pub mod store;
 pub mod tls;

@@ -21,7 +21,8 @@ use tidegate::policy::{
 use tidegate::store::{Bounds, Store};
 
 /// More than is remembered here.
-const BOUNDS: Bounds = Bounds { max_histories: 100, max_facts: 100, max_nonces: 100, max_counters: 100 };
+const BOUNDS: Bounds =
+    Bounds { max_histories: 100, max_facts: 100, max_nonces: 100, max_counters: 100, max_buckets: 100 };
 
 /// Packets of one read.
 const BATCH: u16 = 50;

@@ -6,7 +6,8 @@
 use tidegate::policy::{Count, Fact, History, Key, Known, Memory, NonceUse, Used};
 use tidegate::store::{Bounds, Store};
 
-const BOUNDS: Bounds = Bounds { max_histories: 20_000, max_facts: 20_000, max_nonces: 20_000, max_counters: 20_000 };
+const BOUNDS: Bounds =
+    Bounds { max_histories: 20_000, max_facts: 20_000, max_nonces: 20_000, max_counters: 20_000, max_buckets: 20_000 };
 const ENTRIES: u32 = 10_000;
 
 fn key(number: u32) -> Key {

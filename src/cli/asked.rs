@@ -9,7 +9,8 @@ use crate::policy::{Authority, Decision, Denial, Explanation, Memory, Policy, Re
 use crate::store::{Bounds, Store};
 
 /// What a case can have remembered; more than it can say.
-const BOUNDS: Bounds = Bounds { max_histories: 10_000, max_facts: 10_000, max_nonces: 10_000, max_counters: 10_000 };
+const BOUNDS: Bounds =
+    Bounds { max_histories: 10_000, max_facts: 10_000, max_nonces: 10_000, max_counters: 10_000, max_buckets: 10_000 };
 
 /// Asks what a case asks: the first of its requests that is refused, else the first, and what is said to it. None where
 /// it asks for nothing.

@@ -15,7 +15,7 @@ use super::kinds::{Over, show_duration, show_size};
 use super::policy::{self, Wanted};
 use super::problem::{self, Problem, Source};
 use super::read::{Located, Reading, Table, listed, nearest, read_text};
-use super::settings::{Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Settings};
+use super::settings::{Addresses, Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Protection, Settings};
 use super::tables::{Gateway, ListenerTable};
 use crate::enforce::Terms;
 use crate::mqtt;
@@ -35,6 +35,8 @@ struct Process {
     limits: Limits,
     deadlines: Deadlines,
     keep_alive: KeepAlive,
+    protection: Protection,
+    addresses: Addresses,
     policy: Arc<Policy>,
 }
 
@@ -44,6 +46,8 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
         limits: gateway.limits.clone().over(Limits::default()),
         deadlines: gateway.deadlines.clone().over(Deadlines::default()),
         keep_alive: gateway.keep_alive.clone().over(KeepAlive::default()),
+        addresses: gateway.addresses.said(),
+        protection: gateway.protection.clone().over(Protection::default()),
         policy: policy.clone().unwrap_or_else(|| Arc::new(Policy::permit_all(""))),
     };
     names(&gateway, reading);
@@ -256,6 +260,8 @@ fn listener(
         tcp: table.tcp.clone(),
         deadlines: own_deadlines,
         limits: own_limits,
+        addresses: table.addresses.as_ref().map_or_else(|| process.addresses.clone(), |own| own.value.said()),
+        protection: table.protection.clone().over(process.protection.clone()),
     })
 }
 

@@ -3,6 +3,7 @@
 mod bounds;
 mod far;
 mod identity;
+mod protection;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use crate::policy::Policy;
 pub use bounds::*;
 pub use far::*;
 pub use identity::*;
+pub use protection::*;
 
 /// Everything that `tidegate run` needs, checked.
 #[derive(Clone, Debug)]
@@ -105,6 +107,10 @@ pub struct Listener {
     pub deadlines: Deadlines,
     /// Bounds on its connections; those on packets are in [`Listener::terms`] too.
     pub limits: Limits,
+    /// Who may dial it.
+    pub addresses: Addresses,
+    /// What keeps floods away from it.
+    pub protection: Protection,
 }
 
 /// TLS towards clients.

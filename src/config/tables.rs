@@ -13,8 +13,8 @@ use super::kinds::{
 };
 use super::read::{Located, settings};
 use super::settings::{
-    Admin, Authentication, Deadlines, KeepAlive, Limits, Log, OnFull, OnStale, Reload, Revocation, Server, Tcp,
-    TlsVersion, WebSocket,
+    AddressesTable, Admin, Authentication, Deadlines, KeepAlive, Limits, Log, OnFull, OnStale, Protection, Reload,
+    Revocation, Server, Tcp, TlsVersion, WebSocket,
 };
 use crate::mqtt::Version;
 
@@ -36,6 +36,10 @@ settings! {
         deadlines: Over<Deadlines> = Over::nothing(), overridable();
         /// What Keep Alive a client may ask for; a listener may have its own.
         keep_alive: Over<KeepAlive> = Over::nothing(), overridable();
+        /// Who may dial at all, by address; a listener may have its own.
+        addresses: AddressesTable = AddressesTable::default(), table();
+        /// What keeps floods and broken devices from wearing gateway and broker out; a listener may have its own.
+        protection: Over<Protection> = Over::nothing(), overridable();
         /// How changed files are noticed. At SIGHUP everything is read anew in any case; files that are not valid change nothing.
         reload: Reload = Reload::default(), table();
         /// Password checks, which take long on purpose: they run beside the connections, on threads of their own.
@@ -78,6 +82,10 @@ settings! {
         deadlines: Over<Deadlines> = Over::nothing(), overrides("deadlines");
         /// Its own rule for Keep Alive.
         keep_alive: Over<KeepAlive> = Over::nothing(), overrides("keep_alive");
+        /// Who may dial it, by address, in place of what is said for all.
+        addresses: Option<Located<AddressesTable>> = None, optional(table());
+        /// Its own protection.
+        protection: Over<Protection> = Over::nothing(), overrides("protection");
     }
 }
 
@@ -221,5 +229,7 @@ settings! {
         max_nonces: usize = 1_000_000, count(1..=100_000_000);
         /// Counters, one for each rule, key and whom it is shown to. When there are more, new ones are refused: none is ever forgotten.
         max_counters: usize = 100_000, count(1..=10_000_000);
+        /// Token buckets of rates, one for each rule and whom it counts. When there are more, whoever is new shares one: none is forgotten that is drawn upon.
+        max_buckets: usize = 1_000_000, count(1..=10_000_000);
     }
 }

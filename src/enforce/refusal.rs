@@ -98,7 +98,7 @@ const fn publish_code(version: Version, on_deny: OnDeny, reason: Reason) -> Reas
     match reason {
         Reason::Payload | Reason::PayloadFormat | Reason::Interlock => ReasonCode::PayloadFormatInvalid,
         Reason::Topic => ReasonCode::TopicNameInvalid,
-        Reason::Quota | Reason::TooLarge | Reason::PayloadSize => ReasonCode::QuotaExceeded,
+        Reason::Quota | Reason::Rate | Reason::TooLarge | Reason::PayloadSize => ReasonCode::QuotaExceeded,
         Reason::NotAuthorized
         | Reason::BadCredentials
         | Reason::Unidentified
@@ -122,7 +122,7 @@ const fn publish_code(version: Version, on_deny: OnDeny, reason: Reason) -> Reas
 
 const fn filter_code(reason: Reason) -> ReasonCode {
     match reason {
-        Reason::Quota => ReasonCode::QuotaExceeded,
+        Reason::Quota | Reason::Rate => ReasonCode::QuotaExceeded,
         Reason::SharedSubscription => ReasonCode::SharedSubscriptionsNotSupported,
         Reason::Wildcard => ReasonCode::WildcardSubscriptionsNotSupported,
         Reason::SubscriptionIdentifier => ReasonCode::SubscriptionIdentifiersNotSupported,
@@ -174,6 +174,7 @@ const fn connack_code(version: Version, reason: Reason) -> ReasonCode {
         Reason::Qos => ReasonCode::QosNotSupported,
         Reason::Retain => ReasonCode::RetainNotSupported,
         Reason::Quota => ReasonCode::QuotaExceeded,
+        Reason::Rate => ReasonCode::ConnectionRateExceeded,
         Reason::TooLarge | Reason::PayloadSize => ReasonCode::PacketTooLarge,
     };
     match version {
@@ -197,6 +198,7 @@ pub(super) const fn disconnect_code(of_filter: bool, reason: Reason) -> ReasonCo
         Reason::Qos => ReasonCode::QosNotSupported,
         Reason::Retain => ReasonCode::RetainNotSupported,
         Reason::Quota => ReasonCode::QuotaExceeded,
+        Reason::Rate => ReasonCode::MessageRateTooHigh,
         Reason::TooLarge | Reason::PayloadSize => ReasonCode::PacketTooLarge,
         Reason::SharedSubscription => ReasonCode::SharedSubscriptionsNotSupported,
         Reason::Wildcard => ReasonCode::WildcardSubscriptionsNotSupported,
@@ -307,6 +309,7 @@ mod tests {
             (Reason::NotAuthorized, 5, 0x87),
             (Reason::Banned, 5, 0x8A),
             (Reason::Quota, 3, 0x97),
+            (Reason::Rate, 3, 0x9F),
             (Reason::Unavailable, 3, 0x88),
             (Reason::Payload, 5, 0x99),
             (Reason::Retain, 5, 0x9A),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
+use crate::rate::{Bucket, Epoch, Tick};
+
 /// What stands for something remembered. Two things have the same only if they are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(pub u128);
@@ -154,6 +156,13 @@ pub trait Memory: fmt::Debug + Send + Sync {
 
     /// Keys of [`Key::quick`].
     fn keys(&self) -> &[RandomState; 2];
+
+    /// The bucket of `whose` under `rule`. As long as somebody holds it, and until it is full again, whoever asks gets the
+    /// same one; where there is no room for one more, one that all share for whom there is none.
+    fn bucket(&self, rule: Key, whose: Key, now: Tick) -> Arc<Bucket>;
+
+    /// What the times of buckets are counted from.
+    fn epoch(&self) -> Epoch;
 }
 
 #[cfg(test)]

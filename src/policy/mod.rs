@@ -16,6 +16,7 @@ mod filter;
 mod inspect;
 mod judge;
 mod memory;
+mod rates;
 mod reason;
 mod request;
 mod roles;
@@ -41,6 +42,7 @@ pub use inspect::{
     Required, Rewrite, Rewritten, Scalar, SignatureRule, Sparkplug, ValueKind,
 };
 pub use memory::{Count, Fact, History, Key, Known, Memory, NonceUse, Used};
+pub use rates::{Allowance, Metered};
 pub use reason::Reason;
 pub use request::{Connect, Message, Request, Subscription};
 

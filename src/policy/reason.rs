@@ -39,8 +39,10 @@ pub enum Reason {
     Qos,
     /// Retained messages are not allowed.
     Retain,
-    /// A limit of number or rate is used up.
+    /// A limit of number is used up.
     Quota,
+    /// It comes too fast.
+    Rate,
     /// It is too large to be judged, or to be delivered.
     TooLarge,
     /// The payload is larger than is granted.
@@ -57,7 +59,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for references and metric families.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::NotAuthorized,
         Self::BadCredentials,
         Self::Unidentified,
@@ -77,6 +79,7 @@ impl Reason {
         Self::Qos,
         Self::Retain,
         Self::Quota,
+        Self::Rate,
         Self::TooLarge,
         Self::PayloadSize,
         Self::ResponseTopic,
@@ -108,6 +111,7 @@ impl Reason {
             Self::Qos => "qos",
             Self::Retain => "retain",
             Self::Quota => "quota",
+            Self::Rate => "rate",
             Self::TooLarge => "too_large",
             Self::PayloadSize => "payload_size",
             Self::ResponseTopic => "response_topic",

@@ -10,8 +10,10 @@
 //! | facts | what was not learnt anew lately is forgotten, and counted: an interlock on it denies | gone: what they say is too old within seconds |
 //! | nonces | [`Used::Full`]: none is forgotten before it has expired | read back |
 //! | counters | [`Used::Full`] for a new one: none is ever forgotten | read back |
+//! | buckets | whoever is new shares one with all others who are: none is forgotten that is drawn upon | gone: all are full |
 //! | unsigned | who is new is not counted, and that is | gone: it is a day's count |
 
+mod buckets;
 mod counters;
 mod flush;
 mod folder;
@@ -24,9 +26,13 @@ mod unsigned;
 
 use std::fmt;
 use std::hash::RandomState;
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::config::State;
 use crate::policy::{Count, Fact, History, Key, Known, Memory, NonceUse, Used};
+use crate::rate::{Bucket, Epoch, Tick};
+use buckets::Buckets;
 use counters::Counters;
 pub use flush::{Writer, Written, open};
 pub use folder::OpenError;
@@ -49,12 +55,14 @@ pub struct Bounds {
     pub max_nonces: usize,
     /// Counters.
     pub max_counters: usize,
+    /// Buckets of rates.
+    pub max_buckets: usize,
 }
 
 impl From<&State> for Bounds {
     fn from(settings: &State) -> Self {
-        let State { max_histories, max_facts, max_nonces, max_counters, .. } = *settings;
-        Self { max_histories, max_facts, max_nonces, max_counters }
+        let State { max_histories, max_facts, max_nonces, max_counters, max_buckets, .. } = *settings;
+        Self { max_histories, max_facts, max_nonces, max_counters, max_buckets }
     }
 }
 
@@ -65,6 +73,9 @@ pub struct Store {
     nonces: Nonces,
     counters: Counters,
     unsigned: Unsigned,
+    buckets: Buckets,
+    /// What the times of buckets are counted from.
+    epoch: Epoch,
     keys: [RandomState; 2],
     /// Of marks, which stand for message and sender; on disk with them.
     seed: Seed,
@@ -90,6 +101,8 @@ impl Store {
             nonces: Nonces::new(bounds.max_nonces, is_kept),
             counters: Counters::new(bounds.max_counters, is_kept),
             unsigned: Unsigned::new(),
+            buckets: Buckets::new(bounds.max_buckets),
+            epoch: Epoch::new(Instant::now()),
             keys: [RandomState::new(), RandomState::new()],
             seed,
         }
@@ -104,6 +117,7 @@ impl Store {
             ("facts", facts),
             ("nonces", self.nonces.len()),
             ("counters", self.counters.len()),
+            ("buckets", self.buckets.len()),
         ];
         entries.map(|(table, entries)| (table, entries as u64)).into()
     }
@@ -118,7 +132,11 @@ impl Store {
     /// How often there was no room and nothing to forget, by table.
     #[must_use]
     pub fn full_by_table(&self) -> Vec<(&'static str, u64)> {
-        vec![("nonces", self.nonces.refused()), ("counters", self.counters.refused())]
+        vec![
+            ("nonces", self.nonces.refused()),
+            ("counters", self.counters.refused()),
+            ("buckets", self.buckets.refused()),
+        ]
     }
 
     /// How many identities were heard of without a signature in the last day, by the rule that asks for one.
@@ -168,6 +186,14 @@ impl Memory for Store {
 
     fn keys(&self) -> &[RandomState; 2] {
         &self.keys
+    }
+
+    fn bucket(&self, rule: Key, whose: Key, now: Tick) -> Arc<Bucket> {
+        self.buckets.get(rule.into(), whose.into(), now)
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
     }
 }
 

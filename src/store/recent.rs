@@ -99,7 +99,7 @@ struct Entry<V> {
 }
 
 impl<V> Round<V> {
-    fn new(seed: Seed) -> Self {
+    pub(super) fn new(seed: Seed) -> Self {
         Self { entries: Map::with_hasher(seed), round: Vec::new(), hand: 0, eye: 0 }
     }
 
@@ -108,14 +108,14 @@ impl<V> Round<V> {
     }
 
     /// An entry, which is put anew.
-    fn renew(&mut self, place: Place) -> Option<&mut V> {
+    pub(super) fn renew(&mut self, place: Place) -> Option<&mut V> {
         let entry = self.entries.get_mut(&place)?;
         entry.is_renewed = true;
         Some(&mut entry.value)
     }
 
     /// Adds an entry for a key that has none.
-    fn push(&mut self, place: Place, value: V) {
+    pub(super) fn push(&mut self, place: Place, value: V) {
         self.entries.insert(place, Entry { value, is_renewed: false });
         self.round.push(place);
     }
@@ -129,7 +129,7 @@ impl<V> Round<V> {
     }
 
     /// Looks at the next one, and takes it away if that is so.
-    fn forget_if(&mut self, is_over: impl FnOnce(&V) -> bool) -> bool {
+    pub(super) fn forget_if(&mut self, is_over: impl FnOnce(&V) -> bool) -> bool {
         if self.eye >= self.round.len() {
             self.eye = 0;
         }

@@ -38,7 +38,13 @@ pub(super) fn identity(name: &str) -> Identity {
 
 /// What all connections remember.
 pub(super) fn memory() -> Arc<Store> {
-    Arc::new(Store::new(&Bounds { max_histories: 100, max_facts: 100, max_nonces: 100, max_counters: 100 }))
+    Arc::new(Store::new(&Bounds {
+        max_histories: 100,
+        max_facts: 100,
+        max_nonces: 100,
+        max_counters: 100,
+        max_buckets: 100,
+    }))
 }
 
 pub(super) fn terms(draft: Draft, memory: &Arc<Store>) -> Terms {

@@ -27,6 +27,7 @@ pub(super) fn state(table: &StateTable, policy: Option<&Policy>, reading: &mut R
         max_facts: table.max_facts,
         max_nonces: table.max_nonces,
         max_counters: table.max_counters,
+        max_buckets: table.max_buckets,
     }
 }
 

@@ -112,7 +112,7 @@ impl<T: Number> Kind for Whole<T> {
 
 const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-fn parse_size(text: &str) -> Option<u64> {
+pub(super) fn parse_size(text: &str) -> Option<u64> {
     let (digits, bytes) = SIZES.iter().find_map(|(unit, bytes)| text.strip_suffix(unit).map(|rest| (rest, bytes)))?;
     digits_only(digits)?.checked_mul(*bytes)
 }
@@ -121,7 +121,7 @@ pub(super) fn digits_only(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-fn show_bytes(bytes: u64) -> String {
+pub(super) fn show_bytes(bytes: u64) -> String {
     let found = SIZES.iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
     found.map_or_else(|| "0B".to_owned(), |(name, unit)| format!("{}{name}", bytes / unit))
 }

@@ -112,4 +112,6 @@ pub struct State {
     pub max_nonces: usize,
     /// Counters.
     pub max_counters: usize,
+    /// Buckets of rates.
+    pub max_buckets: usize,
 }

@@ -238,6 +238,7 @@ fn the_thread_writes_by_itself_and_at_the_end() {
         max_facts: 10,
         max_nonces: 10,
         max_counters: 10,
+        max_buckets: 10,
     };
     let (store, writer) = open(&settings).unwrap();
     let (writer, written) = writer.map(|writer| (writer.written(), writer)).map(|(w, x)| (x, w)).unwrap();

@@ -4,7 +4,7 @@ mod replays;
 
 use super::*;
 
-const BOUNDS: Bounds = Bounds { max_histories: 50, max_facts: 20, max_nonces: 100, max_counters: 30 };
+const BOUNDS: Bounds = Bounds { max_histories: 50, max_facts: 20, max_nonces: 100, max_counters: 30, max_buckets: 30 };
 
 fn key(number: u128) -> Key {
     Key::of(&[&number.to_be_bytes()])

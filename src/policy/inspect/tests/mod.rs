@@ -10,6 +10,7 @@ mod values;
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crate::identity::Identity;
 use crate::mqtt::frame::QoS;
@@ -18,6 +19,7 @@ use crate::policy::{
     Authority, Check, CheckedField, Count, Decision, Draft, Fact, History, Key, Known, Memory, Message, MessageRule,
     NonceUse, PayloadFormat, PayloadRule, Policy, Request, Used,
 };
+use crate::rate::{Bucket, Epoch, Tick};
 
 /// By group and nonce: what of the message, by whom, until when.
 type UsedUp = HashMap<(Key, Key), (u64, Key, i64)>;
@@ -30,6 +32,8 @@ struct Remembered {
     nonces: Mutex<UsedUp>,
     counters: Mutex<HashMap<Key, (u64, u64, Key)>>,
     unsigned: Mutex<Vec<(String, Key)>>,
+    buckets: Mutex<HashMap<Key, Arc<Bucket>>>,
+    epoch: Epoch,
     keys: [RandomState; 2],
 }
 
@@ -41,6 +45,8 @@ impl Remembered {
             nonces: Mutex::default(),
             counters: Mutex::default(),
             unsigned: Mutex::default(),
+            buckets: Mutex::default(),
+            epoch: Epoch::new(Instant::now()),
             keys: [RandomState::new(), RandomState::new()],
         })
     }
@@ -94,6 +100,14 @@ impl Memory for Remembered {
 
     fn keys(&self) -> &[RandomState; 2] {
         &self.keys
+    }
+
+    fn bucket(&self, _: Key, whose: Key, _: Tick) -> Arc<Bucket> {
+        Arc::clone(self.buckets.lock().unwrap().entry(whose).or_default())
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
     }
 }
 
