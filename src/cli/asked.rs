@@ -6,6 +6,7 @@ use crate::config::Problem;
 use crate::config::cases::{Case, Given};
 use crate::identity::Identity;
 use crate::policy::{Authority, Decision, Denial, Explanation, Memory, Policy, Request};
+use crate::store::unix_millis;
 use crate::store::{Bounds, Store};
 
 /// What a case can have remembered; more than it can say.
@@ -21,7 +22,7 @@ pub(super) fn ask<'c>(
     policy: &Arc<Policy>,
     case: &'c Case,
 ) -> Result<Option<(Request<'c>, Explanation)>, Box<Problem>> {
-    let now = case.at.map_or_else(super::unix_millis, |at| at.saturating_mul(1000));
+    let now = case.at.map_or_else(unix_millis, |at| at.saturating_mul(1000));
     let mut clients = Clients { policy, memory: Arc::new(Store::new(&BOUNDS)), all: Vec::new() };
     for given in &case.given {
         let ago = i64::try_from(given.ago.as_millis()).unwrap_or(i64::MAX);

@@ -151,12 +151,6 @@ fn refused(problems: &[Problem]) -> Exit {
     if problems.iter().any(is_unreadable) { Exit::Failed } else { Exit::No }
 }
 
-/// Milliseconds since 1970.
-fn unix_millis() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// Writes a line of the answer; the reader may be gone, as behind `| head`.
 fn answer(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");

@@ -16,7 +16,8 @@ use serde_json::json;
 use super::{Exit, answer, complain};
 use crate::jwk::{Algorithm, SigningKey, SigningKeys};
 use crate::signature::{Freshness, Message, Nonce, Once, Scheme, Sealed};
-use message::{Carrying, Failure, now_millis, read_keys, read_payload, write_raw};
+use crate::store::unix_millis;
+use message::{Carrying, Failure, read_keys, read_payload, write_raw};
 
 pub(super) const ABOUT: &str = "\
 Sign one message, or make a key to sign with.
@@ -107,7 +108,7 @@ fn sign_message(arguments: &Arguments) -> Result<Exit, Failure> {
     let text = read_keys(&arguments.keys)?;
     let keys = SigningKeys::parse(&text).map_err(|problems| Failure::keys(&arguments.keys, &problems))?;
     let key = chosen(&keys, arguments)?;
-    let time = if arguments.no_time { None } else { Some(arguments.time.unwrap_or_else(now_millis)) };
+    let time = if arguments.no_time { None } else { Some(arguments.time.unwrap_or_else(unix_millis)) };
     let scheme = Scheme {
         carrier,
         algorithms: Scheme::ALGORITHMS.to_vec(),

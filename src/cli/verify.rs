@@ -9,10 +9,11 @@ use clap::Args;
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
 
-use super::sign::message::{Carrying, Failure, now_millis, read_keys, read_payload, write_raw};
+use super::sign::message::{Carrying, Failure, read_keys, read_payload, write_raw};
 use super::{Exit, answer, complain};
 use crate::jwk::{Algorithm, Keys};
 use crate::signature::{Freshness, Message, Once, Scheme, SignatureFlaw, Verified};
+use crate::store::unix_millis;
 
 pub(super) const ABOUT: &str = "\
 Say whether one message is signed by a key of a JWK set, for its topic and now.
@@ -90,7 +91,7 @@ fn judge(arguments: &Arguments) -> Result<Exit, Failure> {
     let received = received(arguments)?;
     let message = Message { topic: &received.topic, payload: &received.payload };
     let properties = received.properties.iter().map(|(name, value)| (&**name, &**value));
-    let now = arguments.time.unwrap_or_else(now_millis);
+    let now = arguments.time.unwrap_or_else(unix_millis);
     let said = scheme.verify(&keys, message, properties, now);
     say(arguments, &scheme, &received, said.as_ref());
     Ok(if said.is_ok() { Exit::Done } else { Exit::No })

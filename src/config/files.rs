@@ -3,7 +3,7 @@
 //! Nothing of a secret file is shown: its problems tell the line alone.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use data_encoding::BASE64;
@@ -18,6 +18,19 @@ use super::settings::{FixedCredentials, KeyPair, Secret};
 
 /// Bytes of a file that holds one secret.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
+
+/// Whether every user of this machine may read a file.
+#[cfg(unix)]
+pub(crate) fn readable_by_all(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
+}
+
+/// Whether every user of this machine may read a file: nothing is known of that here.
+#[cfg(not(unix))]
+pub(crate) fn readable_by_all(_: &Path) -> bool {
+    false
+}
 
 /// The secret that a file holds, without a line break at its end.
 pub(super) fn secret(file: &Located<PathBuf>, reading: &mut Reading) -> Option<Secret> {

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use files::readable_by_all;
 pub use problem::{Kind, Problem, Problems, Severity, Source};
 pub use restart::needs_restart;
 pub use settings::*;

@@ -16,7 +16,7 @@ use crate::mqtt::packet::{Publish, PublishProperties};
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::{Direction, Limits, Version, encode};
 pub use read::{Flaw, MAX_BYTES, parse};
-pub(crate) use write::as_text;
+pub(crate) use write::{as_text, rfc3339};
 
 /// The version of the form, in every envelope.
 pub const VERSION: u64 = 1;
@@ -118,7 +118,7 @@ impl Envelope {
         let About { identity, connection, unix_millis } = *about;
         let detail = held.detail.map(|detail| Detail { field: detail.field, problem: detail.problem.into() });
         let envelope = Self {
-            time: write::rfc3339(unix_millis),
+            time: write::time(unix_millis),
             reason: held.reason.label().into(),
             rule: held.rule,
             policy: (&*held.policy_version).into(),

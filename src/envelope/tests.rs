@@ -45,7 +45,7 @@ fn it_is_one_line_with_what_a_person_looks_for_first() {
 #[test]
 fn the_time_is_utc_with_milliseconds() {
     for (millis, expected) in [(0, "1970-01-01T00:00:00.000Z"), (1_709_210_096_007, "2024-02-29T12:34:56.007Z")] {
-        assert_eq!(&*write::rfc3339(millis), expected);
+        assert_eq!(&*write::time(millis), expected);
     }
 }
 

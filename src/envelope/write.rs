@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
 
 use super::{Detail, Envelope, VERSION};
 use crate::mqtt::Direction;
@@ -14,9 +15,24 @@ use crate::mqtt::text::is_hidden;
 const MAX_TEXT_BYTES: usize = 4096;
 
 /// UTC with milliseconds, as `2026-11-23T09:30:00.123Z`.
-pub(super) fn rfc3339(unix_millis: i64) -> Box<str> {
-    let time = jiff::Timestamp::from_millisecond(unix_millis).unwrap_or_default();
-    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string().into()
+pub(crate) fn rfc3339(time: OffsetDateTime) -> String {
+    let (date, clock) = (time.date(), time.time());
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        clock.hour(),
+        clock.minute(),
+        clock.second(),
+        clock.millisecond()
+    )
+}
+
+/// The same of milliseconds since 1970; what no calendar has is 1970.
+pub(super) fn time(unix_millis: i64) -> Box<str> {
+    let nanos = i128::from(unix_millis) * 1_000_000;
+    rfc3339(OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)).into()
 }
 
 /// A line that is being written, key by key: first what a person looks for.

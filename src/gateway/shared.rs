@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -21,6 +21,7 @@ use crate::config::ProxyProtocol;
 use crate::enforce::{At, Terms};
 use crate::metrics::{ListenerMetrics, Metrics};
 use crate::store::Store;
+pub(super) use crate::store::unix_millis;
 use crate::tls::verify::Guard;
 
 /// Of the whole process.
@@ -115,12 +116,6 @@ pub(super) async fn drained(words: &mut Words) -> Option<Instant> {
         Some(drain) => drain,
         None => std::future::pending().await,
     }
-}
-
-/// Milliseconds since 1970.
-pub(super) fn unix_millis() -> i64 {
-    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(unix.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Now, and when what ends at `ends`, in seconds since 1970, does.

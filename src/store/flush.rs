@@ -177,7 +177,8 @@ impl Flusher {
     }
 }
 
-fn unix_millis() -> i64 {
+/// Milliseconds since 1970.
+pub(crate) fn unix_millis() -> i64 {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(unix.as_millis()).unwrap_or(i64::MAX)
 }

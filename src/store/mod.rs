@@ -34,6 +34,7 @@ use crate::policy::{Count, Fact, History, Key, Known, Memory, NonceUse, Used};
 use crate::rate::{Bucket, Epoch, Tick};
 use buckets::Buckets;
 use counters::Counters;
+pub(crate) use flush::unix_millis;
 pub use flush::{Writer, Written, open};
 pub use folder::OpenError;
 use nonces::Nonces;

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::error::{Moment, Problem, TlsError, Warning};
 use super::expiry::{Expiry, ExpiryKind};
+use crate::config::readable_by_all;
 
 /// First byte of every DER SEQUENCE.
 const DER_SEQUENCE: u8 = 0x30;
@@ -118,15 +119,4 @@ fn describe(der: &[u8]) -> Option<Description> {
     }
     let validity = certificate.validity();
     Some((names, Moment(validity.not_before.timestamp()), Moment(validity.not_after.timestamp())))
-}
-
-#[cfg(unix)]
-fn readable_by_all(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-fn readable_by_all(_: &Path) -> bool {
-    false
 }

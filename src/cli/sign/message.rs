@@ -116,9 +116,3 @@ pub(in crate::cli) fn write_raw(bytes: &[u8]) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(bytes).and_then(|()| out.flush());
 }
-
-/// Milliseconds since 1970.
-pub(in crate::cli) fn now_millis() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::config::readable_by_all;
 use crate::credentials::password::{Flaw, MAX_TEXT_BYTES, Passwords};
 use crate::credentials::token::{Algorithm, Keys, MAX_KEYS_BYTES};
 
@@ -169,17 +170,6 @@ fn read(file: &Path, max_bytes: usize) -> Result<Zeroizing<Vec<u8>>, Vec<FilePro
         return Err(vec![FileProblem::of(file, format_args!("it is larger than {} MiB", max_bytes >> 20))]);
     }
     Ok(bytes)
-}
-
-#[cfg(unix)]
-fn readable_by_all(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-fn readable_by_all(_: &Path) -> bool {
-    false
 }
 
 #[cfg(test)]

@@ -116,6 +116,25 @@ impl Authority {
         });
     }
 
+    /// The rules of a set; searched for anew where it is not kept.
+    #[inline]
+    fn rules_of<'r>(
+        &self,
+        set: u32,
+        way: Way,
+        topic: &str,
+        kept: &'r [Box<[u32]>],
+        found: &'r mut Vec<u32>,
+    ) -> &'r [u32] {
+        match kept.get(set as usize) {
+            Some(rules) => rules,
+            None => {
+                self.search_rules(way.action(), topic, found);
+                found
+            }
+        }
+    }
+
     fn judge_message(
         &self,
         case: &Case<'_>,
@@ -125,13 +144,7 @@ impl Authority {
     ) -> (Decision, Option<Rewrite>) {
         let plan = &self.index().plan;
         let Inspector { kept, found, pending, noted, nodes, .. } = inspector;
-        let rules: &[u32] = match kept.get(set as usize) {
-            Some(rules) => rules,
-            None => {
-                self.search_rules(case.way.action(), case.message.topic, found);
-                found
-            }
-        };
+        let rules = self.rules_of(set, case.way, case.message.topic, kept, found);
         let mut decision = decision;
         for rule in plan.payloads_of(rules) {
             if let Err(fault) = rule.said.own.judge_size(case.message) {
@@ -265,13 +278,7 @@ impl Authority {
         }
         let mut inspector = self.inspector.take().unwrap_or_default();
         let Inspector { kept, found, .. } = &mut *inspector;
-        let rules: &[u32] = match kept.get(set as usize) {
-            Some(rules) => rules,
-            None => {
-                self.search_rules(way.action(), message.topic, found);
-                found
-            }
-        };
+        let rules = self.rules_of(set, way, message.topic, kept, found);
         let answer = self.rules_look_into(rules, way, message);
         self.inspector = Some(inspector);
         answer

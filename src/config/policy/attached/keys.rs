@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::json;
 use crate::config::check::no_file;
+use crate::config::files::readable_by_all;
 use crate::config::problem;
 use crate::config::read::{Located, Reading};
 use crate::jwk::{Algorithm, KeyProblem, Keys, MAX_KEYS_BYTES, SigningKeys, UnusedKey};
@@ -107,15 +108,4 @@ impl<'f> Set<'f> {
             self.warn(problem::Kind::Unsafe, &label, reading);
         }
     }
-}
-
-#[cfg(unix)]
-fn readable_by_all(file: &std::path::Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-fn readable_by_all(_: &std::path::Path) -> bool {
-    false
 }
