@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use self::tables::{FormatName, PayloadTable, ProtobufTable};
 use super::attached::Attached;
-use super::rules::{texts, window};
-use super::tables::WhenTable;
+use super::rules::{Said, means_nothing, written};
 use crate::config::kinds::TopicFilter;
 use crate::config::problem;
 use crate::config::read::{Located, Reading};
@@ -19,7 +18,7 @@ use crate::mqtt::topic;
 use crate::payload::protobuf::Descriptor;
 use crate::payload::schema::Schema;
 use crate::payload::{Format, Limits, Reader, ReaderError};
-use crate::policy::{MessageRule, Metrics, Mode, OnDeny, PayloadFormat, PayloadRule, Sparkplug};
+use crate::policy::{Metrics, PayloadFormat, PayloadRule, Sparkplug};
 
 /// A rule, where it has an id.
 pub(super) fn payload(
@@ -55,53 +54,6 @@ pub(super) fn payload(
     let allow_empty = table.allow_empty;
     let max_bytes = table.max_bytes.as_ref().map_or(PayloadRule::MAX_BYTES, |bytes| bytes.value);
     Some(PayloadRule { rule, format, max_bytes, allow_empty, limits, schema, values, interlocks })
-}
-
-/// What every rule about messages says.
-pub(super) struct Said<'t> {
-    pub(super) id: &'t Located<String>,
-    pub(super) roles: &'t [Located<String>],
-    pub(super) publish: &'t [Located<String>],
-    pub(super) receive: &'t [Located<String>],
-    pub(super) when: Option<&'t Located<WhenTable>>,
-    pub(super) mode: Option<&'t Located<Mode>>,
-    pub(super) on_deny: OnDeny,
-}
-
-impl Said<'_> {
-    /// The same as a rule; that it speaks of no message is only said where all of it can be read.
-    pub(super) fn rule(&self, is_faulty: bool, reading: &mut Reading) -> MessageRule {
-        if self.publish.is_empty() && self.receive.is_empty() && !is_faulty {
-            let problem = reading
-                .at(
-                    problem::Kind::MissingKey,
-                    &self.id.span,
-                    format!("the rule `{}` speaks of no message", self.id.value),
-                )
-                .label("expected `publish` or `receive`");
-            reading.report(problem);
-        }
-        MessageRule {
-            roles: texts(self.roles),
-            publish: texts(self.publish),
-            receive: texts(self.receive),
-            when: self.when.and_then(|when| window(when, reading)),
-            mode: self.mode.map_or(Mode::Enforce, |mode| mode.value),
-            on_deny: self.on_deny,
-            ..MessageRule::new(&self.id.value)
-        }
-    }
-}
-
-/// What is written, and no default.
-pub(super) fn written<T>(value: &Option<Located<T>>) -> Option<&Located<T>> {
-    value.as_ref().filter(|value| !value.span.is_empty())
-}
-
-/// A key that means nothing beside what else is said.
-pub(super) fn means_nothing(key: &str, span: &Range<usize>, why: impl Into<String>, reading: &mut Reading) {
-    let problem = reading.at(problem::Kind::Contradiction, span, format!("`{key}` means nothing here")).label(why);
-    reading.report(problem);
 }
 
 /// Something must be asked, and of values only where there are any.

@@ -1,11 +1,13 @@
-//! Grants and denials: what they speak of, and when.
+//! Grants and denials: what they speak of, and when; and what all rules about messages have in common.
+
+use std::ops::Range;
 
 use super::tables::{DenyTable, GrantTable, WhenTable};
 use crate::config::kinds::{Hours, TopicFilter};
 use crate::config::problem;
 use crate::config::read::{Located, Reading};
 use crate::mqtt::topic;
-use crate::policy::{Deny, Grant, Mode, Window};
+use crate::policy::{Deny, Grant, MessageRule, Mode, OnDeny, Window};
 
 /// Pairs of an exception and what it is an exception of that are looked at.
 const MAX_PAIRS: usize = 1_000_000;
@@ -85,6 +87,53 @@ pub(super) fn deny(located: &Located<DenyTable>, reading: &mut Reading) -> Optio
         on_deny: table.on_deny,
         ..Deny::new(&id.value)
     })
+}
+
+/// What every rule about messages says.
+pub(super) struct Said<'t> {
+    pub(super) id: &'t Located<String>,
+    pub(super) roles: &'t [Located<String>],
+    pub(super) publish: &'t [Located<String>],
+    pub(super) receive: &'t [Located<String>],
+    pub(super) when: Option<&'t Located<WhenTable>>,
+    pub(super) mode: Option<&'t Located<Mode>>,
+    pub(super) on_deny: OnDeny,
+}
+
+impl Said<'_> {
+    /// The same as a rule; that it speaks of no message is only said where all of it can be read.
+    pub(super) fn rule(&self, is_faulty: bool, reading: &mut Reading) -> MessageRule {
+        if self.publish.is_empty() && self.receive.is_empty() && !is_faulty {
+            let problem = reading
+                .at(
+                    problem::Kind::MissingKey,
+                    &self.id.span,
+                    format!("the rule `{}` speaks of no message", self.id.value),
+                )
+                .label("expected `publish` or `receive`");
+            reading.report(problem);
+        }
+        MessageRule {
+            roles: texts(self.roles),
+            publish: texts(self.publish),
+            receive: texts(self.receive),
+            when: self.when.and_then(|when| window(when, reading)),
+            mode: self.mode.map_or(Mode::Enforce, |mode| mode.value),
+            on_deny: self.on_deny,
+            ..MessageRule::new(&self.id.value)
+        }
+    }
+}
+
+/// What is written, and no default.
+pub(super) fn written<T>(value: &Option<Located<T>>) -> Option<&Located<T>> {
+    value.as_ref().filter(|value| !value.span.is_empty())
+}
+
+/// A key that means nothing beside what else is said.
+pub(super) fn means_nothing(key: &str, span: &Range<usize>, why: impl Into<String>, reading: &mut Reading) {
+    let problem = reading.at(problem::Kind::Contradiction, span, format!("`{key}` means nothing here")).label(why);
+    reading.report(problem);
 }
 
 pub(super) fn texts(list: &[Located<String>]) -> Vec<String> {

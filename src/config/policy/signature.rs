@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use self::tables::{ActionName, CarrierName, MAX_AGE, SignatureTable};
 use super::attached::Attached;
-use super::payload::{Said, means_nothing, written};
+use super::rules::{Said, means_nothing, written};
 use crate::config::problem;
 use crate::config::read::{Located, Reading, listed, nearest};
 use crate::jwk::{Algorithm, Keys, SigningKeys};

@@ -5,8 +5,8 @@ use std::mem::discriminant;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::super::rules::{means_nothing, written};
 use super::tables::{BinaryKind, FormatName, PayloadTable, ValueTable};
-use super::{means_nothing, written};
 use crate::config::kinds::{as_float, is_above, show_duration};
 use crate::config::problem;
 use crate::config::read::{Located, Reading};
