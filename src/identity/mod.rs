@@ -8,11 +8,13 @@ mod attribute;
 mod pattern;
 mod prefix;
 mod template;
+mod who;
 
 pub use attribute::Attribute;
 pub use pattern::Pattern;
 pub use prefix::Prefix;
 pub use template::{Template, TemplateError};
+pub use who::{Network, Who};
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -77,9 +77,9 @@ const QUARANTINE_OUTCOMES: [&str; 6] = {
     let [queued, full, too_large, topic, again, repeat] = Quarantine::ALL;
     [queued.label(), full.label(), too_large.label(), topic.label(), again.label(), repeat.label()]
 };
-const STATE_TABLES: [&str; 4] = ["histories", "facts", "nonces", "counters"];
-const FORGETFUL_TABLES: [&str; 3] = ["histories", "facts", "unsigned"];
-const LASTING_TABLES: [&str; 2] = ["nonces", "counters"];
+const STATE_TABLES: [&str; 6] = ["histories", "facts", "nonces", "counters", "buckets", "bans"];
+const FORGETFUL_TABLES: [&str; 4] = ["histories", "facts", "unsigned", "bans"];
+const LASTING_TABLES: [&str; 3] = ["nonces", "counters", "buckets"];
 const LOSSES: [&str; 4] = {
     let [too_large, refused, shut_down, broker_removed] = Loss::ALL;
     [too_large.label(), refused.label(), shut_down.label(), broker_removed.label()]
@@ -323,18 +323,18 @@ pub(super) const BUFFERED_BYTES: Family =
 pub(super) const STATE_ENTRIES: Family = gauge(
     "tidegate_state_entries",
     &[closed("table", &STATE_TABLES)],
-    "What is remembered beyond one connection; expired nonces may be in it.",
+    "What is remembered beyond one connection; expired nonces, and bans that are over, may be in it.",
 );
 pub(super) const STATE_EVICTIONS: Family = counter(
     "tidegate_state_evictions_total",
     &[closed("table", &FORGETFUL_TABLES)],
     "Entries forgotten for want of room. Without its history a value is a first one, without its fact an interlock refuses, \
-     of `unsigned` the count is too low; nonces and counters are never forgotten.",
+     of `unsigned` the count is too low, a ban ends early; nonces and counters are never forgotten.",
 );
 pub(super) const STATE_FULL: Family = counter(
     "tidegate_state_full_total",
     &[closed("table", &LASTING_TABLES)],
-    "Signed messages refused because their nonce or counter could not be remembered: the table, or the share of the key, is full.",
+    "Signed messages refused because their nonce or counter could not be remembered: the table, or the share of the key, is full. Of `buckets`: how often somebody new had to share one with others who are new.",
 );
 pub(super) const STATE_FLUSH_ERRORS: Family = counter(
     "tidegate_state_flush_errors_total",

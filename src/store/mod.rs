@@ -12,7 +12,9 @@
 //! | counters | [`Used::Full`] for a new one: none is ever forgotten | read back |
 //! | buckets | whoever is new shares one with all others who are: none is forgotten that is drawn upon | gone: all are full |
 //! | unsigned | who is new is not counted, and that is | gone: it is a day's count |
+//! | bans | those that end soonest give way, and are counted | gone: who goes on as before is banned anew |
 
+mod bans;
 mod buckets;
 mod counters;
 mod flush;
@@ -32,6 +34,7 @@ use std::time::Instant;
 use crate::config::State;
 use crate::policy::{Count, Fact, History, Key, Known, Memory, NonceUse, Used};
 use crate::rate::{Bucket, Epoch, Tick};
+pub use bans::{Ban, Banned, Bans, Lengths, Offence};
 use buckets::Buckets;
 use counters::Counters;
 pub(crate) use flush::unix_millis;
@@ -75,6 +78,7 @@ pub struct Store {
     counters: Counters,
     unsigned: Unsigned,
     buckets: Buckets,
+    bans: Bans,
     /// What the times of buckets are counted from.
     epoch: Epoch,
     keys: [RandomState; 2],
@@ -103,6 +107,7 @@ impl Store {
             counters: Counters::new(bounds.max_counters, is_kept),
             unsigned: Unsigned::new(),
             buckets: Buckets::new(bounds.max_buckets),
+            bans: Bans::new(),
             epoch: Epoch::new(Instant::now()),
             keys: [RandomState::new(), RandomState::new()],
             seed,
@@ -119,6 +124,7 @@ impl Store {
             ("nonces", self.nonces.len()),
             ("counters", self.counters.len()),
             ("buckets", self.buckets.len()),
+            ("bans", self.bans.len()),
         ];
         entries.map(|(table, entries)| (table, entries as u64)).into()
     }
@@ -127,7 +133,12 @@ impl Store {
     #[must_use]
     pub fn evictions_by_table(&self) -> Vec<(&'static str, u64)> {
         let (histories, facts) = (self.histories.evicted(), self.facts.evicted());
-        vec![("histories", histories), ("facts", facts), ("unsigned", self.unsigned.left_out())]
+        vec![
+            ("histories", histories),
+            ("facts", facts),
+            ("unsigned", self.unsigned.left_out()),
+            ("bans", self.bans.evicted()),
+        ]
     }
 
     /// How often there was no room and nothing to forget, by table.
@@ -138,6 +149,12 @@ impl Store {
             ("counters", self.counters.refused()),
             ("buckets", self.buckets.refused()),
         ]
+    }
+
+    /// Who is shut out.
+    #[must_use]
+    pub const fn bans(&self) -> &Bans {
+        &self.bans
     }
 
     /// How many identities were heard of without a signature in the last day, by the rule that asks for one.

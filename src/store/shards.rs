@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::policy::Key;
 
 /// Locks of one table. A power of two.
-const SHARDS: usize = 16;
+pub(super) const SHARDS: usize = 16;
 
 /// A key, in halves: it takes no padding beside small values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
