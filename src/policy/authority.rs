@@ -10,7 +10,7 @@ use super::inspect::{Inspector, Run, Way};
 use super::judge::Action;
 use super::roles::{Held, Roles};
 use super::window::{Clock, State};
-use super::{Decision, Denial, Memory, Message, Mode, OnDeny, Policy, Request, Rewrite, RuleId, Verdict};
+use super::{Decision, Denial, Memory, Message, Mode, OnDeny, Policy, Priority, Request, Rewrite, RuleId, Verdict};
 use crate::identity::Identity;
 use crate::mqtt::frame::QoS;
 
@@ -187,6 +187,12 @@ impl Authority {
     pub fn max_lifetime(&self) -> Option<Duration> {
         let enforced = self.named_roles().filter(|role| !self.is_monitored && role.mode == Mode::Enforce);
         enforced.filter_map(|role| role.max_lifetime).min()
+    }
+
+    /// The highest of its roles' priorities: one role alone does not make a client wait.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.named_roles().map(|role| role.priority).max().unwrap_or_default()
     }
 
     /// Judges one request.

@@ -118,6 +118,18 @@ pub enum Broad {
     Filter,
 }
 
+/// Who gives way first when the gateway runs short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Those that can wait.
+    Bulk,
+    /// Between the two.
+    #[default]
+    Normal,
+    /// Those that never do.
+    Vital,
+}
+
 /// Clients that have something in common.
 #[derive(Clone, Debug)]
 pub struct Role {
@@ -133,6 +145,8 @@ pub struct Role {
     pub on_broad_subscription: Broad,
     /// How long its clients may stay connected.
     pub max_lifetime: Option<Duration>,
+    /// Whether its clients give way when the gateway runs short.
+    pub priority: Priority,
     /// Whether its clients may use wildcards in Topic Filters.
     pub wildcard_subscriptions: bool,
     /// Whether its clients may use Shared Subscriptions.
@@ -155,6 +169,7 @@ impl Role {
             mode: Mode::Enforce,
             on_broad_subscription: Broad::Refuse,
             max_lifetime: None,
+            priority: Priority::Normal,
             wildcard_subscriptions: true,
             shared_subscriptions: true,
             subscription_identifiers: true,

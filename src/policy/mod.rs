@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 pub use authority::{Authority, Powers};
 pub use decision::{Decision, Denial, Detail, Rule, RuleId, Verdict};
-pub use draft::{Broad, Condition, Deny, Draft, Grant, Mode, OnDeny, Role, Window};
+pub use draft::{Broad, Condition, Deny, Draft, Grant, Mode, OnDeny, Priority, Role, Window};
 pub use error::DraftError;
 pub use explain::{Explanation, Kind, Says, Weighed};
 pub use inspect::{

@@ -9,7 +9,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::number;
-use super::{Broad, Condition, Mode, Role};
+use super::{Broad, Condition, Mode, Priority, Role};
 use crate::identity::{Attribute, Identity, Pattern, Prefix};
 use crate::mqtt::frame::QoS;
 
@@ -36,6 +36,7 @@ pub(super) struct Held {
     pub(super) mode: Mode,
     pub(super) broad: Broad,
     pub(super) max_lifetime: Option<Duration>,
+    pub(super) priority: Priority,
     pub(super) wildcard_subscriptions: bool,
     pub(super) shared_subscriptions: bool,
     pub(super) subscription_identifiers: bool,
@@ -92,6 +93,7 @@ impl Held {
             mode: role.mode,
             broad: role.on_broad_subscription,
             max_lifetime: role.max_lifetime,
+            priority: role.priority,
             wildcard_subscriptions: role.wildcard_subscriptions,
             shared_subscriptions: role.shared_subscriptions,
             subscription_identifiers: role.subscription_identifiers,

@@ -8,7 +8,7 @@ use super::Part;
 use super::tables::{PolicyTable, RoleTable};
 use crate::config::problem::{self, Source};
 use crate::config::read::{Located, Reading, listed, nearest};
-use crate::policy::{Broad, Mode, Policy, Role};
+use crate::policy::{Broad, Mode, Policy, Priority, Role};
 
 /// Names of roles that are looked through for the one that was meant, or shown.
 const MAX_LOOKED_AT: usize = 1000;
@@ -93,6 +93,7 @@ impl Names {
         let acts = role.max_lifetime.is_some()
             || role.mode.as_ref().is_some_and(|mode| mode.value == Mode::Monitor)
             || role.on_broad_subscription == Broad::Filter
+            || role.priority != Priority::Normal
             || !(role.wildcard_subscriptions && role.shared_subscriptions && role.subscription_identifiers);
         if acts || self.used.contains(&name.value) {
             return;

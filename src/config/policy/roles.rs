@@ -37,6 +37,7 @@ pub(super) fn role(located: &Located<RoleTable>, listeners: Option<&[&str]>, rea
         mode: table.mode.as_ref().map_or(Mode::Enforce, |mode| mode.value),
         on_broad_subscription: table.on_broad_subscription,
         max_lifetime: table.max_lifetime.as_ref().map(|lifetime| lifetime.value),
+        priority: table.priority,
         wildcard_subscriptions: table.wildcard_subscriptions,
         shared_subscriptions: table.shared_subscriptions,
         subscription_identifiers: table.subscription_identifiers,

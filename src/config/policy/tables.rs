@@ -15,7 +15,7 @@ use crate::config::kinds::{
 use crate::config::read::{Located, settings};
 use crate::identity::{Pattern, Prefix};
 use crate::mqtt::frame::QoS;
-use crate::policy::{Broad, Draft, Mode, OnDeny};
+use crate::policy::{Broad, Draft, Mode, OnDeny, Priority};
 
 /// Rules about what messages say: each may hold a schema or keys of its own.
 const MANY_RULES: usize = 10_000;
@@ -86,6 +86,11 @@ impl Words for Broad {
     const WORDS: &'static [(&'static str, Self)] = &[("refuse", Self::Refuse), ("filter", Self::Filter)];
 }
 
+impl Words for Priority {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("bulk", Self::Bulk), ("normal", Self::Normal), ("vital", Self::Vital)];
+}
+
 settings! {
     /// Clients that have something in common. A client has every role that fits it.
     pub(in crate::config) struct RoleTable {
@@ -101,6 +106,8 @@ settings! {
         on_broad_subscription: Broad = Broad::Refuse, word();
         /// How long its clients may stay connected; without end when not given.
         max_lifetime: Option<Located<Duration>> = None, optional(duration(seconds(1)..=seconds(366 * 86_400)));
+        /// Who gives way first when the gateway runs short of memory: `bulk` clients are read no more first, `vital` ones never. Of a client's roles the highest counts.
+        priority: Priority = Priority::Normal, word();
         /// Whether its clients may use wildcards in Topic Filters.
         wildcard_subscriptions: bool = true, Flag;
         /// Whether its clients may use Shared Subscriptions.

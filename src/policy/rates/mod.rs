@@ -1,6 +1,6 @@
 //! How much a client may do in how long: what is counted, and what follows when there is too much of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Authority, Denial};
 use crate::identity::Identity;
@@ -48,8 +48,8 @@ pub enum Allowance {
     Excess {
         /// Which rule says so.
         denial: Denial,
-        /// The client is banned, too.
-        ban: bool,
+        /// For how long the client is banned, too, if it is: the first time.
+        ban: Option<Duration>,
     },
 }
 
