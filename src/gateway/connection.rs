@@ -277,6 +277,7 @@ impl Opening<'_> {
         self.recorder.connected(connection.version());
         self.slot.settle();
         drop(self.half_open);
+        self.recorder.let_in(connection.identity());
         match live.upstream.dial(live.deadlines.dial, &call).await {
             Ok(dialled) => {
                 self.recorder.dialled(Arc::clone(&dialled.metrics));
@@ -361,6 +362,7 @@ async fn refuse(setback: Setback, port: &Port, peer: SocketAddr, recorder: Recor
 /// for that one, and what came before it, it has as much time as for any other write.
 async fn close(relay: Box<Relay>, end: End) {
     let Ended { connection, mut client, mut broker, recorder, write_deadline } = relay.into_ended();
+    recorder.let_in(connection.identity());
     recorder.ended(connection.identity(), &end).await;
     drop(connection);
     tokio::join!(client.finish(&[], write_deadline), broker.finish(&[], write_deadline));

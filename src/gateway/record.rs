@@ -78,6 +78,13 @@ impl Recorder {
         self.port.metrics.connected(version);
     }
 
+    /// A client was let in, or leaves that was. Who proves nothing vouches for no address.
+    pub(super) fn let_in(&self, identity: &Identity) {
+        if identity.name.is_some() {
+            self.shared.store.let_in(identity.source.ip(), Instant::now());
+        }
+    }
+
     /// A CONNECT of so many bytes is there, and well-formed.
     pub(super) fn asked(&mut self, version: Version, bytes: usize) {
         self.version = Some(version);

@@ -11,6 +11,7 @@
 //! | nonces | [`Used::Full`]: none is forgotten before it has expired | read back |
 //! | counters | [`Used::Full`] for a new one: none is ever forgotten | read back |
 //! | buckets | whoever is new shares one with all others who are: none is forgotten that is drawn upon | gone: all are full |
+//! | known | the address that was known longest is forgotten, and counted: it is a stranger again | gone: all are strangers |
 //! | unsigned | who is new is not counted, and that is | gone: it is a day's count |
 //! | bans | those that end soonest give way, and are counted | gone: who goes on as before is banned anew |
 
@@ -19,6 +20,7 @@ mod buckets;
 mod counters;
 mod flush;
 mod folder;
+mod known;
 mod nonces;
 mod recent;
 mod shards;
@@ -28,6 +30,7 @@ mod unsigned;
 
 use std::fmt;
 use std::hash::RandomState;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +43,7 @@ use counters::Counters;
 pub(crate) use flush::unix_millis;
 pub use flush::{Writer, Written, open};
 pub use folder::OpenError;
+use known::KnownGood;
 use nonces::Nonces;
 use recent::Recent;
 use shards::Seed;
@@ -78,6 +82,7 @@ pub struct Store {
     counters: Counters,
     unsigned: Unsigned,
     buckets: Buckets,
+    known: KnownGood,
     bans: Bans,
     /// What the times of buckets are counted from.
     epoch: Epoch,
@@ -107,6 +112,7 @@ impl Store {
             counters: Counters::new(bounds.max_counters, is_kept),
             unsigned: Unsigned::new(),
             buckets: Buckets::new(bounds.max_buckets),
+            known: KnownGood::new(known::MAX_KNOWN),
             bans: Bans::new(),
             epoch: Epoch::new(Instant::now()),
             keys: [RandomState::new(), RandomState::new()],
@@ -124,6 +130,7 @@ impl Store {
             ("nonces", self.nonces.len()),
             ("counters", self.counters.len()),
             ("buckets", self.buckets.len()),
+            ("known", self.known.len()),
             ("bans", self.bans.len()),
         ];
         entries.map(|(table, entries)| (table, entries as u64)).into()
@@ -136,6 +143,7 @@ impl Store {
         vec![
             ("histories", histories),
             ("facts", facts),
+            ("known", self.known.evicted()),
             ("unsigned", self.unsigned.left_out()),
             ("bans", self.bans.evicted()),
         ]
@@ -161,6 +169,21 @@ impl Store {
     #[must_use]
     pub fn unsigned_identities(&self, now_millis: i64) -> Vec<(Box<str>, usize)> {
         self.unsigned.count(now_millis)
+    }
+
+    /// Whether a client was let in from this address within the last day. IPv6: from its /64.
+    #[must_use]
+    pub fn known_good(&self, address: IpAddr, now: Instant) -> bool {
+        self.known.is_known(self.source(address), self.epoch.tick(now))
+    }
+
+    /// A client that has proven who it is was let in from this address.
+    pub fn let_in(&self, address: IpAddr, now: Instant) {
+        self.known.note(self.source(address), self.epoch.tick(now));
+    }
+
+    fn source(&self, address: IpAddr) -> Key {
+        Key::quick(&self.keys, &[b"source", &known::source(address)])
     }
 }
 
