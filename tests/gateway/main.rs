@@ -19,4 +19,5 @@ mod transparency;
 mod tutorial;
 
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared with the soak, which needs more of it")]
 mod support;

@@ -60,15 +60,30 @@ impl Mosquitto {
         broker
     }
 
-    /// The limits are the gateway's own where Mosquitto would name none, so that no CONNACK needs to be tightened.
+    /// Loses nothing for want of room, and logs connections alone.
+    pub(crate) fn start_for_load() -> Self {
+        let lines = "max_inflight_messages 0\nmax_queued_messages 0\nlog_type error\nlog_type notice\n";
+        Self::start_saying(ports::free_port(), "", lines)
+    }
+
+    /// Connections that it has taken until now.
+    pub(crate) fn connections_taken(&self) -> usize {
+        self.process.log().lines().filter(|line| line.contains("New client connected")).count()
+    }
+
     fn start_with(port: u16, listener: &str) -> Self {
+        Self::start_saying(port, listener, "max_inflight_messages 20\nmax_queued_messages 2000\nlog_type all\n")
+    }
+
+    /// The limits are the gateway's own where Mosquitto would name none, so that no CONNACK needs to be tightened.
+    fn start_saying(port: u16, listener: &str, lines: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for Mosquitto");
         let settings = folder.path().join("mosquitto.conf");
         let anyone = if listener.contains("allow_anonymous") { "" } else { "allow_anonymous true\n" };
         let text = format!(
             "listener {port} 127.0.0.1\n{listener}max_topic_alias 10\n{anyone}persistence false\n\
-             max_packet_size 16777216\nmax_inflight_messages 20\nmax_queued_messages 2000\nset_tcp_nodelay true\n\
-             sys_interval 0\nlog_dest stderr\nlog_type all\nlog_timestamp false\nconnection_messages true\n"
+             max_packet_size 16777216\nset_tcp_nodelay true\n{lines}\
+             sys_interval 0\nlog_dest stderr\nlog_timestamp false\nconnection_messages true\n"
         );
         std::fs::write(&settings, text).expect("Mosquitto's settings");
         let mut command = Command::new(tool("mosquitto", "mosquitto"));
