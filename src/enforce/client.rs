@@ -79,6 +79,7 @@ impl Connection {
         call.out.counts.add(PacketType::Disconnect as u8, len);
         call.out.onward.forward(call.next(len));
         call.at += len;
-        End::new(Cause::ClientDisconnect, Blame::Client)
+        let leaves_will = disconnect.reason != ReasonCode::Success;
+        End { leaves_will, ..End::new(Cause::ClientDisconnect, Blame::Client) }
     }
 }

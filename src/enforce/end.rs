@@ -21,13 +21,15 @@ pub struct End {
     pub detail: Option<Box<Detail>>,
     /// Client Identifier of a refused CONNECT that decoded.
     pub client_id: Option<Text>,
+    /// The client says goodbye, and asks for its Will to be published (5.0).
+    pub leaves_will: bool,
 }
 
 impl End {
     /// An end that breaks no statement.
     #[must_use]
     pub const fn new(cause: Cause, blame: Blame) -> Self {
-        Self { cause, blame, statement: None, rule: None, detail: None, client_id: None }
+        Self { cause, blame, statement: None, rule: None, detail: None, client_id: None, leaves_will: false }
     }
 
     /// A packet of `sender` does not decode.

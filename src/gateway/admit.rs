@@ -3,14 +3,17 @@
 //! Not here: reading and dialling (`connection`), proof (`authenticate`), judgement (`enforce`). Read [`admit`] first.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use super::authenticate::{Authenticated, Means, Proof};
+use super::detect::Guest;
 use super::far::{Call, Shown, Withheld};
 use super::shared::{Live, at, unix_millis};
 use super::transport::Transport;
 use crate::enforce::end::{Blame, Cause, End};
 use crate::enforce::{self, Accepted, Credentials, Refusal};
 use crate::identity::Identity;
+use crate::metrics::Detector;
 use crate::policy::Reason;
 
 /// A permitted CONNECT, and how its broker is to be called.
@@ -20,6 +23,7 @@ pub(super) struct Admitted {
     pub(super) consumed: usize,
     pub(super) call: Call,
     pub(super) proof: Proof,
+    pub(super) guest: Box<Guest>,
 }
 
 /// Authentication, then permission, then what the broker is to be shown. `bytes` hold a whole CONNECT, and `dialled` is what
@@ -49,6 +53,11 @@ pub(super) async fn admit(
         Ok(authenticated) => authenticated,
         Err(stranger) => return Err((asking.refuse(stranger.why.reason, stranger.why.rule), stranger.identity)),
     };
+    let (has_will, overdone) =
+        (asking.connect.will.is_some(), |found: Detector| asking.refuse(Reason::Rate, found.setting()));
+    if let Err(found) = means.detectors.judge(&live.limits, &identity, has_will, Instant::now()) {
+        return Err((overdone(found), identity));
+    }
     let (unix_millis, far) = (unix_millis(), &live.upstream.far);
     let shown = far.credentials(&identity, asking.connect.version, unix_millis.div_euclid(1000));
     let shown = shown.and_then(|shown| shown.beside(asking.connect.authentication_method));
@@ -59,13 +68,18 @@ pub(super) async fn admit(
         Ok(accepted) => accepted,
         Err(refusal) => return Err((refusal, identity)),
     };
+    let broker = &live.upstream.name;
+    let guest = match means.detectors.enter(&live.limits, &identity, broker, has_will, Instant::now()) {
+        Ok(guest) => guest,
+        Err(found) => return Err((overdone(found), identity)),
+    };
     // A client that the policy refuses is told of that, and costs no more.
     let call = match shown {
         Ok(_) => far.call(&identity, client, dialled, live.deadlines.dial).await,
         Err(withheld) => Err(withheld),
     };
     match call {
-        Ok(call) => Ok(Box::new(Admitted { accepted, consumed: asking.consumed, call, proof })),
+        Ok(call) => Ok(Box::new(Admitted { accepted, consumed: asking.consumed, call, proof, guest })),
         Err(Withheld { rule }) => Err((asking.refuse(Reason::BrokerCredentials, rule), identity)),
     }
 }

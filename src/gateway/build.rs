@@ -14,6 +14,7 @@ use super::admission::{Bounds, Door, Process};
 use super::authenticate::Pool;
 use super::buffered::BufferedTotal;
 use super::calendar::Calendars;
+use super::detect::{Detectors, Limits};
 use super::far::Far;
 use super::prepare::{Prepared, PreparedBroker, PreparedListener};
 use super::proxied;
@@ -75,8 +76,10 @@ impl Gateway {
             .map_err(|source| Error::System { what: "can't start the threads that check passwords", source })?;
         let waiting = passwords.waiting();
         metrics.show(Source::PasswordsWaiting, move || waiting() as u64)?;
+        let detectors = Arc::new(Detectors::new(Arc::clone(&kept.store), Arc::clone(&metrics)));
         let shared = Arc::new(Shared {
             metrics,
+            detectors,
             audit,
             buffered,
             store: kept.store,
@@ -244,6 +247,7 @@ fn live(
         upgrade,
         upstream,
         outbox,
+        limits: Limits::of_listener(listener),
         tcp: TcpOptions { keepalive: listener.tcp.keepalive, user_timeout: listener.tcp.user_timeout },
         deadlines: Deadlines {
             handshake: deadlines.tls_handshake,

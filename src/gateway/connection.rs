@@ -13,6 +13,7 @@ use super::admission::Slot;
 use super::admit::{Admitted, admit};
 use super::authenticate::{Means, Proof};
 use super::buffered::Buffered;
+use super::detect::Guest;
 use super::proxied;
 use super::record::Recorder;
 use super::relay::{Ended, Relay};
@@ -51,6 +52,7 @@ struct Opened {
     /// What the client sent behind its CONNECT.
     early: Vec<u8>,
     proof: Proof,
+    guest: Box<Guest>,
 }
 
 /// Why a client got no relay, and what it is still told.
@@ -98,6 +100,7 @@ pub(super) fn serve(
 /// A relay on its way, for whose end the gateway waits.
 struct Relaying {
     relay: Box<Relay>,
+    guest: Box<Guest>,
     words: Words,
     stay: Stay,
 }
@@ -111,7 +114,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
     let mut buffered = Buffered::new(Arc::clone(&shared.buffered));
     let opening = Opening {
         name: &port.name,
-        means: Means { metrics: &port.metrics, pool: &shared.passwords },
+        means: Means { metrics: &port.metrics, pool: &shared.passwords, detectors: &shared.detectors },
         live: &live,
         recorder: &mut recorder,
         buffered: &mut buffered,
@@ -125,7 +128,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
         opened = opening.run(stream) => opened,
         _ = drained(&mut words) => Err(Setback::Drain),
     };
-    let Opened { connection, client, dialled, connect, early, proof } = match opened {
+    let Opened { connection, client, dialled, connect, early, proof, guest } = match opened {
         Ok(opened) => opened,
         Err(setback) => {
             refuse(setback, &port, peer, recorder).await;
@@ -138,7 +141,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
     // What was put in force while it opened is not told again.
     relay.catch_up();
     match relay.send_connect(&connect).await {
-        Ok(()) => Some(Relaying { relay, words, stay }),
+        Ok(()) => Some(Relaying { relay, guest, words, stay }),
         Err(end) => {
             close(relay, end).await;
             None
@@ -160,6 +163,7 @@ impl Relaying {
                 }
             }
         };
+        self.guest.leave(&self.relay.recorder.live().limits, self.relay.identity(), &end, Instant::now());
         Box::pin(close(self.relay, end)).await;
         drop(self.stay);
     }
@@ -269,7 +273,7 @@ impl Opening<'_> {
             self.recorder.asked(asking.connect.version, asking.consumed);
         }
         let admitted = admit(&live, &self.means, &client, dialled, &bytes, identity).await;
-        let Admitted { accepted, consumed, call, proof } = match admitted {
+        let Admitted { accepted, consumed, call, proof, guest } = match admitted {
             Ok(admitted) => *admitted,
             Err((Refusal { reply, end }, identity)) => return Err(Setback::connect(end, identity, client, reply)),
         };
@@ -284,7 +288,7 @@ impl Opening<'_> {
                 let whole = consumed.min(bytes.len());
                 let early = bytes.split_off(whole);
                 let connect = rewritten.unwrap_or(bytes);
-                Ok(Opened { connection, client, dialled, connect, early, proof })
+                Ok(Opened { connection, client, dialled, connect, early, proof, guest })
             }
             Err(_) => {
                 let mut output = Output::default();

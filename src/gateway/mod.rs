@@ -14,6 +14,7 @@ mod census;
 mod changes;
 pub mod client;
 mod connection;
+mod detect;
 mod far;
 mod listener;
 mod load;

@@ -25,6 +25,7 @@ use super::upstream::Dialled;
 use crate::enforce::Connection;
 use crate::enforce::end::{Cause, End};
 use crate::enforce::output::Segment;
+use crate::identity::Identity;
 use crate::metrics::Open;
 use crate::mqtt::Direction;
 
@@ -132,6 +133,11 @@ impl Relay {
     /// Ends the connection once it is quiet, at `deadline` at the latest.
     pub(super) fn drain(&mut self, deadline: Instant) {
         self.drain_until = Some(deadline);
+    }
+
+    /// Who the client is.
+    pub(super) fn identity(&self) -> &Identity {
+        self.connection.identity()
     }
 
     /// Takes it apart, to close both sides.

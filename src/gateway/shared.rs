@@ -12,6 +12,7 @@ use super::admission::Door;
 use super::authenticate::{Authenticator, Pool};
 use super::buffered::BufferedTotal;
 use super::census::Census;
+use super::detect::{self, Detectors};
 use super::quarantine::{Outbox, Outboxes};
 use super::socket::TcpOptions;
 use super::upstream::Upstream;
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) census: Arc<Census>,
     /// What all connections remember together, over reloads.
     pub(super) store: Arc<Store>,
+    /// What all connections are watched by.
+    pub(super) detectors: Arc<Detectors>,
     /// Where quarantined messages go.
     pub(super) outboxes: Outboxes,
     /// Where passwords are checked.
@@ -74,6 +77,7 @@ pub(super) struct Live {
     pub(super) upgrade: Option<Upgrade>,
     pub(super) upstream: Arc<Upstream>,
     pub(super) outbox: Arc<Outbox>,
+    pub(super) limits: detect::Limits,
     pub(super) tcp: TcpOptions,
     pub(super) deadlines: Deadlines,
 }

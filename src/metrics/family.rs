@@ -1,5 +1,6 @@
 //! The metric families: name, kind, labels and help, from which both the registry and `docs/metrics.md` are made.
 
+use super::Detector;
 use crate::enforce::event::Quarantine;
 use crate::envelope::Loss;
 use crate::policy::OnDeny;
@@ -83,6 +84,15 @@ const LASTING_TABLES: [&str; 3] = ["nonces", "counters", "buckets"];
 const LOSSES: [&str; 4] = {
     let [too_large, refused, shut_down, broker_removed] = Loss::ALL;
     [too_large.label(), refused.label(), shut_down.label(), broker_removed.label()]
+};
+const DETECTORS: [&str; Detector::ALL.len()] = {
+    let mut labels = [""; Detector::ALL.len()];
+    let mut at = 0;
+    while at < labels.len() {
+        labels[at] = Detector::ALL[at].label();
+        at += 1;
+    }
+    labels
 };
 const BLAMES: [&str; 3] = ["client", "broker", "gateway"];
 
@@ -246,6 +256,11 @@ pub(super) const REWRITES: Family = counter(
     &[DIRECTION, TYPE, program("reason", "why, the reasons of `rewritten` in audit.md")],
     "Control Packets that went on changed.",
 );
+pub(super) const DETECTIONS: Family = counter(
+    "tidegate_detections_total",
+    &[closed("detector", &DETECTORS)],
+    "What was done too often, by the setting of `[protection]` that limits it: connections refused for it, bans begun, and what was left to known addresses.",
+);
 pub(super) const PROTOCOL_ERRORS: Family = counter(
     "tidegate_protocol_errors_total",
     &[
@@ -395,6 +410,7 @@ pub(super) const ALL: &[&Family] = &[
     &QUARANTINE_QUEUED,
     &QUARANTINE_CONNECTED,
     &REWRITES,
+    &DETECTIONS,
     &PROTOCOL_ERRORS,
     &JUDGE_SECONDS,
     &BUFFERED_BYTES,

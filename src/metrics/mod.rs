@@ -5,6 +5,7 @@
 //! Handles are resolved once, at start; the data path counts in plain integers and calls [`Metrics::packets`] once per
 //! wake-up.
 
+mod detector;
 mod family;
 mod lifecycle;
 mod process;
@@ -21,6 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
+pub use detector::Detector;
 pub use family::{AcceptError, CacheOf, CertificateKind, ServiceOutcome, Side};
 pub use lifecycle::ReloadMetrics;
 pub use quarantine::QuarantineMetrics;
@@ -69,6 +71,7 @@ pub struct Metrics {
     quarantined: IntCounterVec,
     of_quarantine: quarantine::QuarantineFamilies,
     rewrites: IntCounterVec,
+    detections: [IntCounter; Detector::ALL.len()],
     protocol_errors: IntCounterVec,
     broker_faults: IntCounterVec,
     certificate_expiry: IntGaugeVec,
@@ -100,6 +103,7 @@ impl Metrics {
             quarantined: counters(&registry, &family::QUARANTINED)?,
             of_quarantine: quarantine::QuarantineFamilies::new(&registry)?,
             rewrites: counters(&registry, &family::REWRITES)?,
+            detections: detections(&registry)?,
             protocol_errors: counters(&registry, &family::PROTOCOL_ERRORS)?,
             broker_faults: counters(&registry, &family::BROKER_FAULTS)?,
             certificate_expiry: gauges(&registry, &family::CERTIFICATE_EXPIRY)?,
@@ -209,6 +213,12 @@ impl Metrics {
             }
             Kind::Rewritten(_) => add(&self.rewrites, &[direction, packet_type, reason]),
         }
+    }
+
+    /// Somebody did something too often.
+    pub fn detected(&self, detector: Detector) {
+        let all = Detector::ALL.iter().zip(&self.detections);
+        all.filter(|(one, _)| **one == detector).for_each(|(_, counter)| counter.inc());
     }
 
     /// One connection ended, or its CONNECT was refused; `server` is where the broker was dialled.
@@ -349,6 +359,12 @@ fn try_map<T, U, const N: usize>(
     let made: Vec<U> =
         values.into_iter().map_while(|value| make(value).map_err(|error| failed = Some(error)).ok()).collect();
     made.try_into().map_err(|_| failed.unwrap_or_else(|| MetricsError::Unknown("packets".to_owned())))
+}
+
+fn detections(registry: &Registry) -> Result<[IntCounter; Detector::ALL.len()], MetricsError> {
+    let family = counters(registry, &family::DETECTIONS)?;
+    let [a, b, c, d, e, f, g, h, i, j] = Detector::ALL.map(|one| family.get_metric_with_label_values(&[one.label()]));
+    Ok([a?, b?, c?, d?, e?, f?, g?, h?, i?, j?])
 }
 
 fn add_process(registry: &Registry) -> Result<(), MetricsError> {

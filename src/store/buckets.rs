@@ -56,6 +56,14 @@ impl Buckets {
         made.unwrap_or_else(|| self.shared(rule))
     }
 
+    /// The bucket that [`Buckets::get`] would give, where it says anything: none is made.
+    pub(super) fn known(&self, rule: Place, whose: Place) -> Option<Arc<Bucket>> {
+        let known = |shards: &Shards<Round<Arc<Bucket>>>, place| {
+            shards.lock(shards.part_of(place)).and_then(|shard| shard.get(place).cloned())
+        };
+        known(&self.shards, whose).or_else(|| self.room.is_full().then(|| known(&self.spare, rule)).flatten())
+    }
+
     fn forget(&self, shard: &mut Round<Arc<Bucket>>, most: usize, now: Tick) {
         // Whoever holds one got it here, under this lock.
         let is_over = |bucket: &Arc<Bucket>| Arc::strong_count(bucket) == 1 && bucket.is_full(now);

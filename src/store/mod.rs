@@ -187,6 +187,14 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The bucket that [`Memory::bucket`] would give, where it says anything: none is made for whoever is only looked at.
+    #[must_use]
+    pub fn known_bucket(&self, rule: Key, whose: Key) -> Option<Arc<Bucket>> {
+        self.buckets.known(rule.into(), whose.into())
+    }
+}
+
 impl Memory for Store {
     fn history(&self, key: Key) -> Option<History> {
         self.histories.get(key.into()).map(|remembered| remembered.history)

@@ -103,7 +103,7 @@ impl<V> Round<V> {
         Self { entries: Map::with_hasher(seed), round: Vec::new(), hand: 0, eye: 0 }
     }
 
-    fn get(&self, place: Place) -> Option<&V> {
+    pub(super) fn get(&self, place: Place) -> Option<&V> {
         self.entries.get(&place).map(|entry| &entry.value)
     }
 

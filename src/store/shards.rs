@@ -152,6 +152,11 @@ impl Room {
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
+    /// Whether there is none.
+    pub(super) fn is_full(&self) -> bool {
+        self.taken() >= self.max
+    }
+
     /// Takes it for what was read back from disk, whether there is any or not: nothing of that is forgotten.
     pub(super) fn force(&self) {
         self.taken.fetch_add(1, Ordering::Relaxed);

@@ -20,6 +20,8 @@ settings! {
         failed_handshakes: Rate = per(300, seconds(60)), rate();
         /// Failed authentications from one address; at one more it is banned. Each makes the next answer slower, too: see `tarpit`.
         failed_authentications: Rate = per(120, seconds(60)), rate();
+        /// Failed checks of a password, or questions to an authentication service that it denied, for one user name, wherever from: one more is refused unasked, but for whoever comes from an address where that name was good within the last day, which has a count of its own. No one is banned for it: anybody can claim a name.
+        failed_authentications_per_name: Rate = per(120, seconds(60)), rate();
         /// Connections of one address that end with a malformed or illegal packet; at one more it is banned.
         malformed: Rate = per(120, seconds(60)), rate();
         /// Connections of one client that end within `flapping_within` of their begin; at one more it is refused until it has calmed down.

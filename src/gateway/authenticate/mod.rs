@@ -20,6 +20,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::detect::Detectors;
 use crate::config::{Authentication, CertificateName, IdentitySettings, Listener, Require};
 use crate::enforce::Asking;
 use crate::identity::{Attribute, Identity, Method, Template};
@@ -45,6 +46,7 @@ pub(super) struct Means<'m> {
     pub(super) metrics: &'m Arc<ListenerMetrics>,
     /// Where passwords are checked.
     pub(super) pool: &'m Pool,
+    pub(super) detectors: &'m Arc<Detectors>,
 }
 
 /// What clients are asked for.
