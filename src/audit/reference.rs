@@ -88,7 +88,7 @@ pub(super) const FIELDS: [(&str, &str); 39] = [
 ];
 
 /// Every `reason` of `not_accepted`.
-const NOT_ACCEPTED: [&str; 7] = [
+const NOT_ACCEPTED: [&str; 8] = [
     "max_connections",
     "max_half_open",
     "listener_max_connections",
@@ -96,6 +96,7 @@ const NOT_ACCEPTED: [&str; 7] = [
     "max_connections_per_address",
     "max_half_open_per_address",
     "max_connections_per_prefix",
+    "max_waiting_handshakes",
 ];
 
 /// Every `reason` of `handshake_failed`, and what it means.

@@ -77,6 +77,7 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
         authentication: gateway.authentication,
         drain: process.deadlines.drain,
         limits: process.limits,
+        protection: process.protection,
         warnings: Vec::new(),
         source: Arc::clone(&reading.source),
         files: std::mem::take(&mut reading.files),
@@ -238,6 +239,7 @@ fn listener(
     let own_deadlines = table.deadlines.clone().over(process.deadlines.clone());
     deadlines(&own_deadlines, &table.deadlines, reading);
     process_wide(&table.deadlines, &["drain"], reading);
+    process_wide(&table.protection, &["max_handshakes", "max_waiting_handshakes"], reading);
     let tls = table.tls.as_ref().map(|tls| tls::server_tls(tls, reading));
     if tls.is_none() {
         plain_listener(table, span, reading);

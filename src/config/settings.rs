@@ -41,6 +41,8 @@ pub struct Settings {
     pub log: Log,
     /// Bounds on the whole process; those of a listener are in [`Listener::limits`].
     pub limits: Limits,
+    /// What keeps floods away from the whole process; that of a listener is in [`Listener::protection`].
+    pub protection: Protection,
     /// Who may do what.
     pub policy: Arc<Policy>,
     /// How changed files are noticed.

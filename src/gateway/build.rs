@@ -16,6 +16,7 @@ use super::buffered::BufferedTotal;
 use super::calendar::Calendars;
 use super::detect::{Detectors, Limits};
 use super::far::Far;
+use super::handshakes::Handshakes;
 use super::prepare::{Prepared, PreparedBroker, PreparedListener};
 use super::proxied;
 use super::quarantine::{Outbox, Outboxes};
@@ -77,6 +78,9 @@ impl Gateway {
         let waiting = passwords.waiting();
         metrics.show(Source::PasswordsWaiting, move || waiting() as u64)?;
         let detectors = Arc::new(Detectors::new(Arc::clone(&kept.store), Arc::clone(&metrics)));
+        let handshakes = Arc::new(Handshakes::new(&settings.protection));
+        let queue = Arc::clone(&handshakes);
+        metrics.show(Source::HandshakesWaiting, move || queue.waiting() as u64)?;
         let shared = Arc::new(Shared {
             metrics,
             detectors,
@@ -87,6 +91,7 @@ impl Gateway {
             census: Arc::default(),
             drain_millis: AtomicU64::new(0),
             passwords,
+            handshakes,
             outboxes: Outboxes::default(),
         });
         shared.set_drain(settings.drain);

@@ -14,11 +14,12 @@ use super::admit::{Admitted, admit};
 use super::authenticate::{Means, Proof};
 use super::buffered::Buffered;
 use super::detect::Guest;
+use super::handshakes::{Handshakes, Overrun, Rank};
 use super::proxied;
 use super::record::Recorder;
 use super::relay::{Ended, Relay};
 use super::shared::{Live, Port, Shared, Words, drained};
-use super::transport::{Input, Transport};
+use super::transport::{Input, Transport, TransportError};
 use super::upstream::Dialled;
 use super::websocket::WebSocket;
 use crate::enforce::end::{Blame, Cause, End};
@@ -57,7 +58,7 @@ struct Opened {
 
 /// Why a client got no relay, and what it is still told.
 enum Setback {
-    /// A bound on connections from where a load balancer says that it comes from.
+    /// A bound on connections from where a load balancer says that it comes from, or on handshakes that wait.
     Bound { reason: &'static str },
     /// The handshake of TLS or WebSocket failed, or took too long.
     Handshake { reason: &'static str, client: Option<Transport> },
@@ -114,6 +115,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
     let mut buffered = Buffered::new(Arc::clone(&shared.buffered));
     let opening = Opening {
         name: &port.name,
+        shared: &shared,
         means: Means { metrics: &port.metrics, pool: &shared.passwords, detectors: &shared.detectors },
         live: &live,
         recorder: &mut recorder,
@@ -172,6 +174,7 @@ impl Relaying {
 /// The steps from accept to a broker that waits for CONNECT.
 struct Opening<'o> {
     name: &'o Arc<str>,
+    shared: &'o Shared,
     means: Means<'o>,
     live: &'o Live,
     recorder: &'o mut Recorder,
@@ -193,8 +196,18 @@ impl Opening<'_> {
             Ok(client) => client,
             Err(reason) => return Err(Setback::Handshake { reason, client: None }),
         };
-        let shaken = timeout_at(deadline.into(), shake_hands(&mut client, &mut early)).await;
-        match shaken.unwrap_or(Err("timeout")).and_then(|()| self.certificate(&client)) {
+        let is_known = self.shared.store.known_good(self.peer.ip(), Instant::now());
+        let mut queueing = Queueing { handshakes: &self.shared.handshakes, is_known, waits: false };
+        let shaken = timeout_at(deadline.into(), shake_hands(&mut client, &mut early, &mut queueing)).await;
+        let shaken = match shaken {
+            Ok(Err(Unshaken::Overrun)) => return Err(Setback::Bound { reason: Overrun::LABEL }),
+            // It is not the client that was slow.
+            Err(_) if queueing.waits => return Err(Setback::Bound { reason: Overrun::LABEL }),
+            Ok(Err(Unshaken::Failed(reason))) => Err(reason),
+            Err(_) => Err("timeout"),
+            Ok(Ok(())) => Ok(()),
+        };
+        match shaken.and_then(|()| self.certificate(&client)) {
             Ok(certificate) => {
                 let identity = Identity::new(Arc::clone(self.name), *self.peer, certificate);
                 self.recorder.shaken(client.tls());
@@ -324,13 +337,52 @@ async fn await_connect(
     Ok(())
 }
 
+/// A handshake's way to its turns.
+struct Queueing<'h> {
+    handshakes: &'h Handshakes,
+    is_known: bool,
+    /// It waits for its turn.
+    waits: bool,
+}
+
+/// Why there is no handshake.
+enum Unshaken {
+    Failed(&'static str),
+    /// Too many wait for their turn.
+    Overrun,
+}
+
+impl From<TransportError> for Unshaken {
+    fn from(error: TransportError) -> Self {
+        Self::Failed(error.label())
+    }
+}
+
+impl From<Overrun> for Unshaken {
+    fn from(Overrun: Overrun) -> Self {
+        Self::Overrun
+    }
+}
+
 /// TLS handshake and WebSocket upgrade; MQTT that comes with their last bytes is in `early`.
-async fn shake_hands(client: &mut Transport, early: &mut Vec<u8>) -> Result<(), &'static str> {
-    while client.is_handshaking() || !client.is_upgraded() {
-        match client.read_into(early).await {
-            Ok(Input::Wire(_) | Input::Plain) => {}
-            Ok(Input::End) => return Err("closed"),
-            Err(error) => return Err(error.label()),
+async fn shake_hands(client: &mut Transport, early: &mut Vec<u8>, queueing: &mut Queueing<'_>) -> Result<(), Unshaken> {
+    let mut rank = if queueing.is_known { Rank::Known } else { Rank::Stranger };
+    while client.is_handshaking() {
+        if !client.gather().await? {
+            return Err(Unshaken::Failed("closed"));
+        }
+        queueing.waits = true;
+        let turn = queueing.handshakes.turn(rank).await?;
+        queueing.waits = false;
+        if let Input::End = client.work(early).await? {
+            return Err(Unshaken::Failed("closed"));
+        }
+        drop(turn);
+        rank = rank.min(Rank::Begun);
+    }
+    while !client.is_upgraded() {
+        if let Input::End = client.read_into(early).await? {
+            return Err(Unshaken::Failed("closed"));
         }
     }
     Ok(())

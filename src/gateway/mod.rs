@@ -16,6 +16,7 @@ pub mod client;
 mod connection;
 mod detect;
 mod far;
+mod handshakes;
 mod listener;
 mod load;
 mod prepare;

@@ -220,6 +220,7 @@ impl Reloader {
         self.process.rebound(settings.limits.max_connections, settings.limits.max_half_open);
         self.shared.buffered.rebound(settings.limits.max_buffered_total_bytes);
         self.shared.set_drain(settings.drain);
+        self.shared.handshakes.rebound(&settings.protection);
         let brokers: Vec<&str> = lives.iter().map(|(listener, _)| &*listener.broker.name).collect();
         self.shared.outboxes.keep(&brokers, Instant::now() + settings.drain);
         self.shared.outboxes.start(settings.policy.quarantines());

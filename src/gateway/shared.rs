@@ -13,6 +13,7 @@ use super::authenticate::{Authenticator, Pool};
 use super::buffered::BufferedTotal;
 use super::census::Census;
 use super::detect::{self, Detectors};
+use super::handshakes::Handshakes;
 use super::quarantine::{Outbox, Outboxes};
 use super::socket::TcpOptions;
 use super::upstream::Upstream;
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub(super) outboxes: Outboxes,
     /// Where passwords are checked.
     pub(super) passwords: Pool,
+    /// Turns at TLS handshakes with clients.
+    pub(super) handshakes: Arc<Handshakes>,
     /// How long open exchanges may take to end when the gateway does, in milliseconds.
     pub(super) drain_millis: AtomicU64,
 }

@@ -29,6 +29,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Reads of 1 KiB that are thrown away while a peer that was told goodbye has not closed.
 const LINGER_READS: usize = 256;
 
+/// Read at once of a handshake, whose packets are small: what waits for its turn is kept.
+const GATHER_BYTES: usize = 4096;
+
 /// Where a read left its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
@@ -361,6 +364,50 @@ impl Transport {
         poll_fn(|cx| self.poll_read_into(cx, bytes)).await
     }
 
+    /// Reads until a TLS handshake has something to work at, which is not begun: that is [`Transport::work`]. What waits to
+    /// be written is written meanwhile. False where the peer has closed.
+    ///
+    /// # Errors
+    /// The peer is lost.
+    pub(super) async fn gather(&mut self) -> Result<bool, TransportError> {
+        poll_fn(|cx| scratch::lend(|scratch| self.poll_gather(cx, &mut scratch.io.wire))).await
+    }
+
+    fn poll_gather(&mut self, cx: &mut Context<'_>, wire: &mut [u8]) -> Poll<Result<bool, TransportError>> {
+        let _flushed = self.poll_flush(cx, Instant::now());
+        while !self.tls.as_ref().is_some_and(|tls| tls.has_work(&self.partial_record)) {
+            let mut buf = ReadBuf::new(wire.get_mut(..GATHER_BYTES).unwrap_or_default());
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf))?;
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(false));
+            }
+            self.partial_record.extend_from_slice(buf.filled());
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    /// Does what has been gathered, at once, and appends what it brought for MQTT to `bytes`.
+    ///
+    /// # Errors
+    /// The transport can't go on.
+    pub(super) async fn work(&mut self, bytes: &mut Vec<u8>) -> Result<Input, TransportError> {
+        poll_fn(|cx| Poll::Ready(self.work_now(cx, bytes))).await
+    }
+
+    fn work_now(&mut self, cx: &mut Context<'_>, bytes: &mut Vec<u8>) -> Result<Input, TransportError> {
+        scratch::lend(|scratch| {
+            let (io, now) = (&mut scratch.io, Instant::now());
+            io.plain.clear();
+            let worked = self.open_records(cx, self.partial_record.len(), 0, io, now);
+            let worked = worked.and_then(|input| self.unframe(cx, input, io, now));
+            if let Ok(input) = &worked {
+                take(bytes, io.received(*input));
+            }
+            io.wipe();
+            worked
+        })
+    }
+
     /// The same, of which one can see whether there is something to read.
     pub(super) fn poll_read_into(
         &mut self,
@@ -372,9 +419,7 @@ impl Transport {
             let _flushed = self.poll_flush(cx, now);
             let read = ready!(self.poll_read(cx, &mut scratch.io, now));
             if let Ok(input) = &read {
-                let received = scratch.io.received(*input);
-                drop(grown(bytes, received.len()));
-                bytes.extend_from_slice(received);
+                take(bytes, scratch.io.received(*input));
             }
             scratch.io.wipe();
             Poll::Ready(read)
@@ -445,6 +490,12 @@ impl Transport {
         }
         Ok(())
     }
+}
+
+/// Appends what may hold a password.
+fn take(bytes: &mut Vec<u8>, received: &[u8]) {
+    drop(grown(bytes, received.len()));
+    bytes.extend_from_slice(received);
 }
 
 /// Makes room for so many more bytes; what was outgrown comes back wiped.

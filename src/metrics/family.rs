@@ -188,6 +188,8 @@ pub(super) const AUTHENTICATION_SERVICE_PAUSED: Family = gauge(
 );
 pub(super) const PASSWORDS_WAITING: Family =
     gauge("tidegate_passwords_waiting", &[], "Password checks that wait for a thread.");
+pub(super) const HANDSHAKES_WAITING: Family =
+    gauge("tidegate_handshakes_waiting", &[], "TLS handshakes that wait for their turn.");
 pub(super) const ACCEPT_ERRORS: Family = counter(
     "tidegate_accept_errors_total",
     &[LISTENER, closed("kind", &AcceptError::LABELS)],
@@ -391,6 +393,7 @@ pub(super) const ALL: &[&Family] = &[
     &AUTHENTICATION_REQUESTS,
     &AUTHENTICATION_REQUEST_SECONDS,
     &AUTHENTICATION_SERVICE_PAUSED,
+    &HANDSHAKES_WAITING,
     &TLS_HANDSHAKES,
     &TLS_HANDSHAKE_FAILURES,
     &TLS_HANDSHAKE_SECONDS,

@@ -20,6 +20,8 @@ pub enum Source {
     BufferedBytes,
     /// Password checks that wait.
     PasswordsWaiting,
+    /// Handshakes that wait.
+    HandshakesWaiting,
     /// State that could not be written.
     StateFlushErrors,
     /// When state was written last, in seconds of Unix time.
@@ -35,6 +37,7 @@ impl Source {
             Self::AuditQueued => &family::AUDIT_QUEUED,
             Self::BufferedBytes => &family::BUFFERED_BYTES,
             Self::PasswordsWaiting => &family::PASSWORDS_WAITING,
+            Self::HandshakesWaiting => &family::HANDSHAKES_WAITING,
             Self::StateFlushErrors => &family::STATE_FLUSH_ERRORS,
             Self::StateLastFlush => &family::STATE_LAST_FLUSH,
         }

@@ -74,6 +74,7 @@ fn touch(metrics: &Metrics) -> QuarantineMetrics {
         Source::AuditQueued,
         Source::BufferedBytes,
         Source::PasswordsWaiting,
+        Source::HandshakesWaiting,
         Source::StateFlushErrors,
         Source::StateLastFlush,
     ] {

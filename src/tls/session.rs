@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::UnbufferedServerConnection;
 use rustls::{CipherSuite, ClientConfig, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 
-use self::drive::{Connection as _, receive, say_goodbye, seal, send, whole_records};
+use self::drive::{Connection as _, is_work, receive, say_goodbye, seal, send, whole_records};
 use super::failure::HandshakeFailure;
 use super::server::take_offered_name;
 pub use super::wire::WireBuffer;
@@ -154,6 +154,12 @@ impl Session {
             return Err(SessionError::Oversized);
         }
         Ok(self.progress(step.consumed))
+    }
+
+    /// Whether [`Session::process`] would do more with `wire` than wait for its rest: what may cost a computation.
+    #[must_use]
+    pub fn has_work(&self, wire: &[u8]) -> bool {
+        self.peer_closed || wire.get(self.held..).is_some_and(is_work)
     }
 
     /// Append `plain` to `out` as TLS records of at most 16 KiB of plaintext, behind anything that rustls has waiting.

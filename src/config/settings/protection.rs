@@ -48,9 +48,9 @@ settings! {
         max_ban: Duration = 24 * HOUR, duration(seconds(1)..=30 * 24 * HOUR);
         /// Bytes in a second that a packet must come with once it has begun, on average, after a grace of five seconds; a slower one ends its connection. `0` asks for nothing but `deadlines.packet`.
         min_bytes_per_second: usize = 64, count(0..=1_000_000);
-        /// TLS handshakes that may be computed at once. More wait, known sources first.
-        max_handshakes: usize = 4, count(1..=1024);
-        /// Handshakes that may wait for their turn; one more is closed.
+        /// TLS handshakes that may be computed at once, of the whole process; `0`: half as many as there are processors, at least one. More wait their turn: addresses from which a client was let in within a day come first, then handshakes that have begun. One that waits for its client takes no turn.
+        max_handshakes: usize = 0, count(0..=1024);
+        /// Handshakes that may wait for their turn, of the whole process; one more is closed, or one from an unknown address in place of one from a known.
         max_waiting_handshakes: usize = 4096, count(1..=1_000_000);
     }
 }

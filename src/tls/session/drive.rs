@@ -13,6 +13,12 @@ const RECORD_BYTES: usize = 16 * 1024;
 /// More than any suite adds to a record: header, nonce, content type, tag.
 const RECORD_OVERHEAD_BYTES: usize = 64;
 const HEADER_BYTES: usize = 5;
+/// What a record may have beyond its plaintext [RFC 5246 6.2.3].
+const MAX_EXPANSION_BYTES: usize = 2048;
+/// Content types, from change_cipher_spec to application_data [RFC 8446 5.1].
+const KINDS: std::ops::RangeInclusive<u8> = 20..=23;
+/// The first byte of the version that all records carry.
+const MAJOR: u8 = 3;
 
 /// What rustls' two connection types have in common, and don't say by a trait.
 pub(super) trait Connection {
@@ -195,4 +201,12 @@ pub(super) fn whole_records(wire: &[u8]) -> usize {
         whole = end;
     }
     whole
+}
+
+/// Whether rustls would do anything with `wire`: there is a whole record, or what is none.
+pub(super) fn is_work(wire: &[u8]) -> bool {
+    let Some(&[kind, major, _, high, low]) = wire.first_chunk::<HEADER_BYTES>() else { return false };
+    let body = usize::from(u16::from_be_bytes([high, low]));
+    let is_record = KINDS.contains(&kind) && major == MAJOR && body <= RECORD_BYTES + MAX_EXPANSION_BYTES;
+    !is_record || wire.len() >= HEADER_BYTES + body
 }
