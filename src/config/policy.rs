@@ -246,6 +246,7 @@ fn compile(draft: Draft, parts: &mut [Part]) -> Option<Arc<Policy>> {
             | DraftError::Reader { rule, .. }
             | DraftError::Interlock { rule, .. }
             | DraftError::Signature { rule, .. }
+            | DraftError::Rate { rule, .. }
             | DraftError::TwoRewrites(rule, _) => (problem::Kind::Invalid, rule),
             DraftError::QuarantineTopic { topic, .. } => (problem::Kind::Invalid, topic),
         };

@@ -8,6 +8,7 @@ use super::compile::{Index, Ruling};
 use super::filter::Values;
 use super::inspect::{Inspector, Run, Way};
 use super::judge::Action;
+use super::rates::Meter;
 use super::roles::{Held, Roles};
 use super::window::{Clock, State};
 use super::{Decision, Denial, Memory, Message, Mode, OnDeny, Policy, Priority, Request, Rewrite, RuleId, Verdict};
@@ -34,6 +35,8 @@ pub struct Authority {
     pub(super) memory: Option<Arc<dyn Memory>>,
     /// What it remembers for rules about messages; taken up when it is first used.
     pub(super) inspector: Option<Box<Inspector>>,
+    /// What it has of the rules about rates; none where nothing is counted.
+    pub(super) meter: Option<Box<Meter>>,
 }
 
 /// What of the protocol an identity can make use of at all.
@@ -87,6 +90,7 @@ impl Authority {
             clock: (!windows.is_empty())
                 .then(|| Box::new(Clock::new(&windows, &index.windows, unix_millis.div_euclid(1000)))),
             values: Values::of(identity, &index.variables),
+            meter: Meter::new(&index.rates, &held),
             published: None,
             received: None,
             unix_millis,
@@ -157,6 +161,7 @@ impl Authority {
     pub fn forget(&mut self) {
         (self.published, self.received) = (None, None);
         self.inspector.iter_mut().for_each(|inspector| inspector.forget());
+        self.meter.iter_mut().for_each(|meter| meter.forget());
     }
 
     /// What of the protocol it can make use of. Where limits are not enforced, and where it may publish nothing at all,

@@ -8,6 +8,7 @@ use super::error::DraftError;
 use super::filter::{self, Asked, Filter, Level, Symbols};
 use super::inspect::Plan;
 use super::number;
+use super::rates;
 use super::roles::Roles;
 use super::trie::{Builder, Trie};
 use super::window::Windows;
@@ -39,6 +40,8 @@ pub(super) struct Index {
     pub(super) denied: Tries,
     /// Rules about messages.
     pub(super) plan: Plan,
+    /// Rules about rates.
+    pub(super) rates: rates::Plan,
 }
 
 /// A rule. What has a form of its own here is taken out of `said`: id, roles, window.
@@ -83,6 +86,7 @@ impl Index {
             granted: Tries::grow([Builder::new(), Builder::new(), Builder::new()]),
             denied: Tries::grow([Builder::new(), Builder::new(), Builder::new()]),
             plan: Plan::default(),
+            rates: rates::Plan::default(),
         }
     }
 
@@ -102,6 +106,7 @@ impl Index {
         own.take_grants(draft.grants, &names)?;
         own.take_denies(draft.denies, &names)?;
         own.take_messages(draft.payloads, draft.signatures, &names)?;
+        own.take_rates(draft.rates, &names)?;
         for role in 0..=number(names.len()) {
             own.roles.get_mut(role).into_iter().for_each(|role| role.settle());
         }
@@ -273,8 +278,14 @@ fn judge(draft: &Draft) -> Result<Names, Vec<DraftError>> {
     for rule in messages.clone() {
         judge_rule(&rule.id, &rule.roles, [&rule.publish, &rule.receive, &[], &[]], &names, &mut errors);
     }
+    for rate in &draft.rates {
+        judge_rule(&rate.id, &rate.roles, [&rate.publish, &rate.receive, &[], &[]], &names, &mut errors);
+        let shares: Vec<String> = rate.shares.iter().map(|share| share.role.clone()).collect();
+        judge_rule(&rate.id, &shares, [&[], &[], &[], &[]], &names, &mut errors);
+    }
     let rules = draft.grants.iter().map(|grant| &grant.id).chain(draft.denies.iter().map(|deny| &deny.id));
-    for id in rules.chain(messages.map(|rule| &rule.id)) {
+    let rules = rules.chain(messages.map(|rule| &rule.id)).chain(draft.rates.iter().map(|rate| &rate.id));
+    for id in rules {
         if id.is_empty() || id.contains(char::is_control) {
             errors.push(DraftError::Id(id.clone()));
         } else if !ids.insert(id) {

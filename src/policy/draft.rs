@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{PayloadRule, SignatureRule};
+use super::{PayloadRule, RateRule, SignatureRule};
 use crate::identity::{Attribute, Pattern, Prefix};
 use crate::mqtt::frame::QoS;
 
@@ -30,6 +30,8 @@ pub struct Draft {
     pub payloads: Vec<PayloadRule>,
     /// What signatures must be.
     pub signatures: Vec<SignatureRule>,
+    /// How much may come, in how long.
+    pub rates: Vec<RateRule>,
 }
 
 impl Draft {
@@ -50,6 +52,7 @@ impl Draft {
             denies: Vec::new(),
             payloads: Vec::new(),
             signatures: Vec::new(),
+            rates: Vec::new(),
         }
     }
 

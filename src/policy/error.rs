@@ -92,6 +92,14 @@ pub enum DraftError {
         /// Why not.
         why: String,
     },
+    /// A rule about rates can't be followed.
+    #[error("rule `{rule}`: {why}")]
+    Rate {
+        /// Its id.
+        rule: String,
+        /// Why not.
+        why: String,
+    },
     /// Two rules would rewrite the same message.
     #[error("rules `{0}` and `{1}` both take off or make signatures of the same messages")]
     TwoRewrites(String, String),

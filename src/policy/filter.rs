@@ -205,7 +205,11 @@ impl Filter {
 
 /// What one connection has for each variable of a policy.
 #[derive(Debug, Default)]
-pub(super) struct Values(Box<[Option<Box<str>>]>);
+pub(super) struct Values(Option<Box<Known>>);
+
+/// By the numbers of variables.
+#[derive(Debug)]
+struct Known(Box<[Option<Box<str>>]>);
 
 impl Values {
     pub(super) fn of(identity: &Identity, variables: &[Attribute]) -> Self {
@@ -213,12 +217,12 @@ impl Values {
         let fits = |value: &str| !value.is_empty() && !value.contains(['+', '#', '/', '\0']);
         let value =
             |attribute: &Attribute| attribute.one(identity).filter(|value| fits(value)).map(|value| value.into());
-        Self(variables.iter().map(value).collect())
+        Self((!variables.is_empty()).then(|| Box::new(Known(variables.iter().map(value).collect()))))
     }
 
     /// The value at this level; a first level is never made to begin with `$`.
     pub(super) fn at(&self, variable: u32, depth: usize) -> Option<&str> {
-        let value = self.0.get(variable as usize)?.as_deref()?;
+        let value = self.0.as_deref()?.0.get(variable as usize)?.as_deref()?;
         (depth > 0 || !value.starts_with('$')).then_some(value)
     }
 }

@@ -158,7 +158,9 @@ impl Authority {
         if let Some(stance) = self.cache(action).find(topic) {
             return stance;
         }
+        let rates = self.find_rates(action, topic);
         let mut stance = self.stance(action, topic);
+        stance.count(rates);
         if !self.index().plan.is_empty() {
             stance.inspect(self.find_rules(action, topic, true));
         }

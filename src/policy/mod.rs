@@ -42,7 +42,7 @@ pub use inspect::{
     Required, Rewrite, Rewritten, Scalar, SignatureRule, Sparkplug, ValueKind,
 };
 pub use memory::{Count, Fact, History, Key, Known, Memory, NonceUse, Used};
-pub use rates::{Allowance, Metered};
+pub use rates::{Allowance, Excess, Metered, Per, RateRule, Share, Unit};
 pub use reason::Reason;
 pub use request::{Connect, Message, Request, Subscription};
 
@@ -110,6 +110,11 @@ impl Policy {
     #[must_use]
     pub fn permits_all(&self) -> bool {
         self.index.permits_all
+    }
+
+    /// The ids of its rules about rates.
+    pub fn rate_rules(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.index.rates.ids()
     }
 
     /// Whether any rule quarantines messages.

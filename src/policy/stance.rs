@@ -2,6 +2,7 @@
 
 use super::Grant;
 use super::inspect::Inspector;
+use super::rates::Meter;
 use crate::mqtt::frame::QoS;
 
 /// The most that grants permit, and the rules that are named where something is refused. Small, for it is kept for each
@@ -15,25 +16,38 @@ pub(super) struct Stance {
     /// The first grant that speaks.
     grant: u32,
     /// The set of rules about messages that speak.
-    rules: u32,
+    rules: u16,
+    /// The set of those that count its messages.
+    rates: u16,
 }
 
 impl Stance {
     /// Nothing is permitted, no rule speaks.
-    pub(super) const NONE: Self = Self { below: [0; 6], deny: u32::MAX, grant: u32::MAX, rules: Inspector::NONE };
+    pub(super) const NONE: Self =
+        Self { below: [0; 6], deny: u32::MAX, grant: u32::MAX, rules: Inspector::NONE, rates: Meter::NONE };
 
     pub(super) fn permit_all(&mut self) {
         self.below = [u32::MAX; 6];
     }
 
     /// These rules about messages speak.
-    pub(super) fn inspect(&mut self, rules: u32) {
+    pub(super) fn inspect(&mut self, rules: u16) {
         self.rules = rules;
     }
 
     /// The set of rules about messages that speak.
-    pub(super) const fn rules(&self) -> u32 {
+    pub(super) const fn rules(&self) -> u16 {
         self.rules
+    }
+
+    /// These count its messages.
+    pub(super) fn count(&mut self, rates: u16) {
+        self.rates = rates;
+    }
+
+    /// The set of those that count its messages.
+    pub(super) const fn rates(&self) -> u16 {
+        self.rates
     }
 
     pub(super) fn deny(&mut self, rule: u32) {

@@ -24,12 +24,12 @@ impl Inspector {
     /// Sets that are kept for a connection.
     pub(super) const MAX_KEPT: usize = 32;
     /// Where a set was not kept: it is looked for each time.
-    pub(super) const NOT_KEPT: u32 = u32::MAX - 1;
+    pub(super) const NOT_KEPT: u16 = u16::MAX - 1;
     /// The set of no rules.
-    pub(in crate::policy) const NONE: u32 = u32::MAX;
+    pub(in crate::policy) const NONE: u16 = u16::MAX;
 
     /// The number of the set that was found last.
-    pub(super) fn intern(&mut self) -> u32 {
+    pub(super) fn intern(&mut self) -> u16 {
         if self.found.is_empty() {
             return Self::NONE;
         }
@@ -37,10 +37,11 @@ impl Inspector {
         if known.is_none() && self.kept.len() >= Self::MAX_KEPT {
             return Self::NOT_KEPT;
         }
-        super::super::number(known.unwrap_or_else(|| {
+        let place = known.unwrap_or_else(|| {
             self.kept.push(self.found.as_slice().into());
             self.kept.len() - 1
-        }))
+        });
+        u16::try_from(place).unwrap_or(Self::NOT_KEPT)
     }
 
     /// Says whether the message that was decided upon last goes on.

@@ -77,7 +77,7 @@ impl Authority {
     }
 
     /// The set of rules about messages that speak of a topic, and where it is kept.
-    pub(in crate::policy) fn find_rules(&mut self, action: Action, topic: &str, is_kept: bool) -> u32 {
+    pub(in crate::policy) fn find_rules(&mut self, action: Action, topic: &str, is_kept: bool) -> u16 {
         let mut inspector = self.inspector.take().unwrap_or_default();
         self.search_rules(action, topic, &mut inspector.found);
         let number = match is_kept {
@@ -120,13 +120,13 @@ impl Authority {
     #[inline]
     fn rules_of<'r>(
         &self,
-        set: u32,
+        set: u16,
         way: Way,
         topic: &str,
         kept: &'r [Box<[u32]>],
         found: &'r mut Vec<u32>,
     ) -> &'r [u32] {
-        match kept.get(set as usize) {
+        match kept.get(usize::from(set)) {
             Some(rules) => rules,
             None => {
                 self.search_rules(way.action(), topic, found);
@@ -138,7 +138,7 @@ impl Authority {
     fn judge_message(
         &self,
         case: &Case<'_>,
-        set: u32,
+        set: u16,
         inspector: &mut Inspector,
         decision: Decision,
     ) -> (Decision, Option<Rewrite>) {
