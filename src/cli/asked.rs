@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::Problem;
 use crate::config::cases::{Case, Given};
 use crate::identity::Identity;
-use crate::policy::{Authority, Decision, Denial, Explanation, Memory, Policy, Request};
+use crate::policy::{Authority, Decision, Denial, Explanation, Memory, Policy, Request, Shield};
 use crate::store::unix_millis;
 use crate::store::{Bounds, Store};
 
@@ -13,17 +13,18 @@ use crate::store::{Bounds, Store};
 const BOUNDS: Bounds =
     Bounds { max_histories: 10_000, max_facts: 10_000, max_nonces: 10_000, max_counters: 10_000, max_buckets: 10_000 };
 
-/// Asks what a case asks: the first of its requests that is refused, else the first, and what is said to it. None where
+/// Asks what a case asks, of a client of a listener with this shield: the first of its requests that is refused, else the first, and what is said to it. None where
 /// it asks for nothing.
 ///
 /// # Errors
 /// A message that is given would not have gone on.
 pub(super) fn ask<'c>(
     policy: &Arc<Policy>,
+    shield: &Arc<Shield>,
     case: &'c Case,
 ) -> Result<Option<(Request<'c>, Explanation)>, Box<Problem>> {
     let now = case.at.map_or_else(unix_millis, |at| at.saturating_mul(1000));
-    let mut clients = Clients { policy, memory: Arc::new(Store::new(&BOUNDS)), all: Vec::new() };
+    let mut clients = Clients { policy, shield, memory: Arc::new(Store::new(&BOUNDS)), all: Vec::new() };
     for given in &case.given {
         let ago = i64::try_from(given.ago.as_millis()).unwrap_or(i64::MAX);
         clients.went_on(given, now.saturating_sub(ago))?;
@@ -45,6 +46,7 @@ pub(super) fn ask<'c>(
 /// Everyone of whom a case speaks, each with a connection of its own.
 struct Clients<'p> {
     policy: &'p Arc<Policy>,
+    shield: &'p Arc<Shield>,
     memory: Arc<dyn Memory>,
     all: Vec<(Identity, Authority)>,
 }
@@ -55,7 +57,9 @@ impl Clients<'_> {
         let known = self.all.iter().position(|(known, _)| known == identity);
         let mut authority = match known {
             Some(known) => self.all.swap_remove(known).1,
-            None => Authority::new(self.policy, identity, unix_millis).with_memory(Some(Arc::clone(&self.memory))),
+            None => Authority::new(self.policy, identity, unix_millis)
+                .with_shield(self.shield)
+                .with_memory(Some(Arc::clone(&self.memory))),
         };
         authority.set_time(unix_millis);
         authority

@@ -10,9 +10,10 @@ use serde_json::{Value as Json, json};
 use super::asked;
 use super::{Exit, answer, complain, refused};
 use crate::config::cases;
-use crate::config::{self, Problem, Problems};
+use crate::config::cases::Case;
+use crate::config::{self, Listener, Problem, Problems};
 use crate::mqtt::frame::QoS;
-use crate::policy::{Decision, Explanation, Policy, Request, Weighed};
+use crate::policy::{Decision, Explanation, Policy, Request, Shield, Weighed};
 
 pub(super) const ABOUT: &str = "\
 Say what a policy decides about one request, with every rule weighed, and why.
@@ -23,7 +24,8 @@ Who asks is told by --as, as often as there is something known of the client:
 twice, it has both values. Who it is proven to be is `identity`, and by what is
 `method`: when not given, the Common Name and `certificate`, else the user name
 and `password`. No listener's identity sources are asked: copy both from the
-client's records in the audit file.
+client's records in the audit file. The `[shield]` of the listener counts that is
+told, or of the only one.
 
   tidegate explain -p policies/single-tenant \\
     --as certificate.cn=temp-07 --as certificate.ou=sensors \\
@@ -100,8 +102,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn explain(arguments: &Arguments) -> Exit {
-    let policy = match policy(arguments) {
-        Ok(policy) => policy,
+    let (policy, listeners) = match policy(arguments) {
+        Ok(policies) => policies,
         Err(problems) => {
             complain(&problems);
             return refused(problems.as_slice());
@@ -118,7 +120,9 @@ pub(super) fn explain(arguments: &Arguments) -> Exit {
             return Exit::Failed;
         }
     };
-    let Ok(Some((request, explanation))) = asked::ask(&policy, &case) else { return Exit::Failed };
+    let Ok(Some((request, explanation))) = asked::ask(&policy, &shield(&listeners, &case), &case) else {
+        return Exit::Failed;
+    };
     if arguments.json {
         answer(to_json(&policy, &explanation));
     } else {
@@ -127,12 +131,20 @@ pub(super) fn explain(arguments: &Arguments) -> Exit {
     if matches!(explanation.decision, Decision::Deny(_)) { Exit::No } else { Exit::Done }
 }
 
-fn policy(arguments: &Arguments) -> Result<Arc<Policy>, Problems> {
+/// The policy, and the listeners of the settings that name it.
+fn policy(arguments: &Arguments) -> Result<(Arc<Policy>, Vec<Arc<Listener>>), Problems> {
     if arguments.policies.is_empty() {
-        return config::load(&arguments.settings).map(|settings| settings.policy);
+        return config::load(&arguments.settings).map(|settings| (settings.policy, settings.listeners));
     }
     let folders: Vec<&Path> = arguments.policies.iter().map(PathBuf::as_path).collect();
-    config::load_policy(&folders).map(|loaded| loaded.policy)
+    config::load_policy(&folders).map(|loaded| (loaded.policy, Vec::new()))
+}
+
+/// What the listener that the client dials leaves it: the one that is told, or the only one.
+fn shield(listeners: &[Arc<Listener>], case: &Case) -> Arc<Shield> {
+    let told = listeners.iter().find(|listener| *listener.name == *case.identity.listener);
+    let only = if let [only] = listeners { Some(only) } else { None };
+    told.or(only).map_or_else(Arc::default, |listener| Arc::clone(&listener.terms.shield))
 }
 
 /// The request as a case of `cases.toml`: one reader for both, and one set of words.

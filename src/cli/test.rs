@@ -81,7 +81,7 @@ fn ask(folder: &Path) -> Outcome {
 
 /// The problem with a case that does not hold.
 fn failure(policy: &Arc<Policy>, case: &Case) -> Option<(String, Problem)> {
-    let problem = match asked::ask(policy, case) {
+    let problem = match asked::ask(policy, &Arc::default(), case) {
         Ok(asked) => case.failed(&mismatch(case, &asked?.1)?),
         Err(problem) => *problem,
     };

@@ -79,7 +79,7 @@ impl Expect {
 /// What is asked for.
 #[derive(Clone, Debug)]
 enum Asked {
-    Connect,
+    Connect(Connect),
     Publish { message: Owned, response_topic: Option<String>, is_will: bool },
     Subscribe { filter: String, qos: QoS, has_identifier: bool },
     Receive { message: Owned },
@@ -124,7 +124,7 @@ impl Case {
     #[must_use]
     pub fn requests(&self) -> Vec<Request<'_>> {
         match &self.asked {
-            Asked::Connect => vec![Request::Connect(Connect { version: Version::V50, clean_start: true })],
+            Asked::Connect(connect) => vec![Request::Connect(*connect)],
             Asked::Publish { message, response_topic, is_will } => {
                 let message = message.message();
                 let publish = if *is_will { Request::Will(message) } else { Request::Publish(message) };
@@ -262,7 +262,7 @@ fn asked(located: &Located<CaseTable>, reading: &mut Reading) -> Option<Asked> {
     meaningless(table, reading);
     let said = Said::from(table);
     if connect.is_some() {
-        return Some(Asked::Connect);
+        return Some(Asked::Connect(connection(table, &identity(&table.asking))));
     }
     if let Some(topic) = &table.publish {
         return Some(Asked::Publish {
@@ -277,6 +277,17 @@ fn asked(located: &Located<CaseTable>, reading: &mut Reading) -> Option<Asked> {
         return Some(Asked::Subscribe { filter: filter.value.clone(), qos, has_identifier });
     }
     table.receive.as_ref().map(|topic| Asked::Receive { message: said.message(&topic.value, reading) })
+}
+
+/// What a connection asks for.
+fn connection(table: &CaseTable, asking: &Identity) -> Connect {
+    let is = |flag: &Option<Located<bool>>| flag.as_ref().is_some_and(|flag| flag.value);
+    Connect {
+        session_expiry: if is(&table.persistent) { u32::MAX } else { 0 },
+        enhanced_authentication: is(&table.enhanced_authentication),
+        client_id_bytes: asking.client_id.len(),
+        ..Connect::new(table.version.as_ref().map_or(Version::V50, |version| version.value))
+    }
 }
 
 /// A message that went on before.
@@ -323,6 +334,14 @@ fn meaningless(table: &CaseTable, reading: &mut Reading) {
     let response_topic = ("response_topic", table.response_topic.as_ref().map(|topic| &topic.span));
     let identifier = ("identifier", table.identifier.as_ref().map(|identifier| &identifier.span));
     let max_qos = ("max_qos", table.max_qos.as_ref().map(|qos| &qos.span));
+    if table.publish.is_some() || table.subscribe.is_some() || table.receive.is_some() {
+        let of_connections = [
+            ("version", table.version.as_ref().map(|version| &version.span)),
+            ("persistent", table.persistent.as_ref().map(|persistent| &persistent.span)),
+            ("enhanced_authentication", table.enhanced_authentication.as_ref().map(|enhanced| &enhanced.span)),
+        ];
+        only_with(&of_connections, "it is about connections", reading);
+    }
     if table.publish.is_some() {
         only_with(&[identifier, max_qos], "it is about subscriptions", reading);
     } else if table.subscribe.is_some() {

@@ -15,7 +15,9 @@ use super::kinds::{Over, show_duration, show_size};
 use super::policy::{self, Wanted};
 use super::problem::{self, Problem, Source};
 use super::read::{Located, Reading, Table, listed, nearest, read_text};
-use super::settings::{Addresses, Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Protection, Settings};
+use super::settings::{
+    Addresses, Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Protection, Settings, ShieldTable,
+};
 use super::tables::{Gateway, ListenerTable};
 use crate::enforce::Terms;
 use crate::mqtt;
@@ -36,6 +38,7 @@ struct Process {
     deadlines: Deadlines,
     keep_alive: KeepAlive,
     protection: Protection,
+    shield: ShieldTable,
     addresses: Addresses,
     policy: Arc<Policy>,
 }
@@ -48,6 +51,7 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
         keep_alive: gateway.keep_alive.clone().over(KeepAlive::default()),
         addresses: gateway.addresses.said(),
         protection: gateway.protection.clone().over(Protection::default()),
+        shield: gateway.shield.clone().over(ShieldTable::default()),
         policy: policy.clone().unwrap_or_else(|| Arc::new(Policy::permit_all(""))),
     };
     names(&gateway, reading);
@@ -289,6 +293,7 @@ fn terms(table: &ListenerTable, limits: &Limits, deadlines: &Deadlines, process:
         max_subscriptions: limits.max_subscriptions,
         stream_threshold_bytes: limits.stream_threshold_bytes,
         max_buffered_bytes: limits.max_buffered_bytes,
+        shield: Arc::new(table.shield.clone().over(process.shield.clone()).said()),
         packet_deadline: deadlines.packet,
         connack_deadline: deadlines.connack,
         ..Terms::new(packets, Arc::clone(&process.policy))

@@ -3,6 +3,7 @@
 //! Several folders make one policy: what they say is taken together, as if one file said it. Read [`load`] first.
 
 mod attached;
+mod features;
 mod held;
 mod names;
 mod payload;

@@ -4,6 +4,7 @@ mod bounds;
 mod far;
 mod identity;
 mod protection;
+mod shield;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub use bounds::*;
 pub use far::*;
 pub use identity::*;
 pub use protection::*;
+pub(super) use shield::*;
 
 /// Everything that `tidegate run` needs, checked.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use super::kinds::{
 use super::read::{Located, settings};
 use super::settings::{
     AddressesTable, Admin, Authentication, Deadlines, KeepAlive, Limits, Log, OnFull, OnStale, Protection, Reload,
-    Revocation, Server, Tcp, TlsVersion, WebSocket,
+    Revocation, Server, ShieldTable, Tcp, TlsVersion, WebSocket,
 };
 use crate::mqtt::Version;
 
@@ -40,6 +40,8 @@ settings! {
         addresses: AddressesTable = AddressesTable::default(), table();
         /// What keeps floods and broken devices from wearing gateway and broker out; a listener may have its own.
         protection: Over<Protection> = Over::nothing(), overridable();
+        /// What of the protocol clients may make use of; a listener may have its own.
+        shield: Over<ShieldTable> = Over::nothing(), overridable();
         /// How changed files are noticed. At SIGHUP everything is read anew in any case; files that are not valid change nothing.
         reload: Reload = Reload::default(), table();
         /// Password checks, which take long on purpose: they run beside the connections, on threads of their own.
@@ -86,10 +88,12 @@ settings! {
         addresses: Option<Located<AddressesTable>> = None, optional(table());
         /// Its own protection.
         protection: Over<Protection> = Over::nothing(), overrides("protection");
+        /// Its own shield.
+        shield: Over<ShieldTable> = Over::nothing(), overrides("shield");
     }
 }
 
-fn every_version() -> Vec<Located<Version>> {
+pub(super) fn every_version() -> Vec<Located<Version>> {
     Version::WORDS.iter().map(|(_, value)| Located { value: *value, span: 0..0 }).collect()
 }
 

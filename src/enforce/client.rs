@@ -3,12 +3,14 @@
 use std::num::NonZeroU16;
 
 use super::end::{Cause, End, Violation};
+use super::event::Rewrite;
 use super::exchange::{Acknowledgement, Release};
 use super::relay::{Call, Step};
 use super::{Blame, Connection};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, PacketType};
 use crate::mqtt::packet::{Disconnect, Packet};
+use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Direction, encode};
 
@@ -73,11 +75,18 @@ impl Connection {
     /// The client's DISCONNECT goes on, and is the last packet that is looked at.
     fn goodbye(&self, call: &mut Call<'_>, len: usize, disconnect: &Disconnect<'_>) -> End {
         // 5.0 section 3.14.2.2.2.
-        if self.session_ends && disconnect.session_expiry.is_some_and(|seconds| seconds > 0) {
+        if self.session_expiry == 0 && disconnect.session_expiry.is_some_and(|seconds| seconds > 0) {
             return self.illegal(Violation::SessionExpiry, call.from);
         }
         call.out.counts.add(PacketType::Disconnect as u8, len);
-        call.out.onward.forward(call.next(len));
+        if disconnect.session_expiry.is_some_and(|seconds| seconds > self.max_session_expiry) {
+            let shorter = [Property::SessionExpiryInterval(self.max_session_expiry)];
+            let properties = disconnect.properties.with(&shorter);
+            call.out.onward.make(|bytes| encode::disconnect(disconnect.reason, properties, bytes));
+            call.rewritten(PacketType::Disconnect, None, Rewrite::SessionShortened);
+        } else {
+            call.out.onward.forward(call.next(len));
+        }
         call.at += len;
         let leaves_will = disconnect.reason != ReasonCode::Success;
         End { leaves_will, ..End::new(Cause::ClientDisconnect, Blame::Client) }

@@ -11,7 +11,7 @@ use crate::mqtt::packet::ConnAck;
 use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Version, encode};
-use crate::policy::Powers;
+use crate::policy::Features;
 
 impl Connection {
     pub(super) fn connack(
@@ -65,8 +65,9 @@ impl Connection {
     /// Puts the stricter limits in force; in 5.0 gives those that the client must be told.
     fn tighten(&mut self, call: &Call<'_>, connack: &ConnAck<'_>) -> Vec<Property<'static>> {
         let terms = call.terms;
+        let powers = self.standing.authority.powers();
         let asked = connack.server_keep_alive.unwrap_or(self.keep_alive);
-        self.keep_alive = terms.keep_alive(asked);
+        self.keep_alive = powers.keep_alive(terms.keep_alive(asked));
         let mut changes = Vec::new();
         if self.version != Version::V50 {
             return changes;
@@ -74,13 +75,15 @@ impl Connection {
         if self.keep_alive != asked {
             changes.push(Property::ServerKeepAlive(self.keep_alive));
         }
-        self.client.receive_maximum = connack.receive_maximum.min(terms.receive_maximum.max(1));
+        self.client.receive_maximum =
+            connack.receive_maximum.min(terms.receive_maximum.min(powers.receive_maximum).max(1));
         if let Some(maximum) = NonZeroU16::new(self.client.receive_maximum)
             && maximum.get() < connack.receive_maximum
         {
             changes.push(Property::ReceiveMaximum(maximum));
         }
-        self.client.alias_maximum = connack.topic_alias_maximum.min(terms.topic_alias_maximum);
+        self.client.alias_maximum =
+            connack.topic_alias_maximum.min(terms.topic_alias_maximum.min(powers.topic_alias_maximum));
         if self.client.alias_maximum < connack.topic_alias_maximum {
             changes.push(Property::TopicAliasMaximum(self.client.alias_maximum));
         }
@@ -91,33 +94,48 @@ impl Connection {
         {
             changes.push(Property::MaximumPacketSize(size));
         }
-        self.withhold(connack, &mut changes);
+        self.shorten(connack, &mut changes);
+        withhold(&powers, connack, &mut changes);
         changes
     }
 
-    /// Tells the client what of the protocol it can make no use of: whatever it tried would be refused. What the broker
-    /// withholds is the broker's to enforce.
-    fn withhold(&self, connack: &ConnAck<'_>, changes: &mut Vec<Property<'static>>) {
-        let Powers { max_qos, retain, wildcard_subscriptions, shared_subscriptions, subscription_identifiers } =
-            self.standing.authority.powers();
-        let mut told = QoS::Two;
+    /// Tells the client how long its session lasts, where that is not as long as it asked for.
+    fn shorten(&self, connack: &ConnAck<'_>, changes: &mut Vec<Property<'static>>) {
+        let mut lasts = self.session_expiry;
         for property in connack.properties.iter() {
-            if let Property::MaximumQoS(one) = property {
-                told = if one { QoS::One } else { QoS::Zero };
+            if let Property::SessionExpiryInterval(told) = property {
+                lasts = told;
             }
         }
-        if max_qos < told {
-            changes.push(Property::MaximumQoS(max_qos == QoS::One));
+        let most = self.max_session_expiry;
+        if lasts > most {
+            changes.push(Property::SessionExpiryInterval(most));
         }
-        let switches = [
-            (retain, Property::RetainAvailable(false)),
-            (wildcard_subscriptions, Property::WildcardSubscriptionAvailable(false)),
-            (shared_subscriptions, Property::SharedSubscriptionAvailable(false)),
-            (subscription_identifiers, Property::SubscriptionIdentifierAvailable(false)),
-        ];
-        let withheld = switches.into_iter().filter(|(has, _)| !has).map(|(_, property)| property);
-        changes.extend(withheld.filter(|property| !connack.properties.iter().any(|known| known == *property)));
     }
+}
+
+/// Tells the client what of the protocol it can make no use of: whatever it tried would be refused. What the broker
+/// withholds is the broker's to enforce.
+fn withhold(powers: &Features, connack: &ConnAck<'_>, changes: &mut Vec<Property<'static>>) {
+    let Features { max_qos, retain, wildcard_subscriptions, shared_subscriptions, subscription_identifiers, .. } =
+        *powers;
+    let mut told = QoS::Two;
+    for property in connack.properties.iter() {
+        if let Property::MaximumQoS(one) = property {
+            told = if one { QoS::One } else { QoS::Zero };
+        }
+    }
+    if max_qos < told {
+        changes.push(Property::MaximumQoS(max_qos == QoS::One));
+    }
+    let switches = [
+        (retain, Property::RetainAvailable(false)),
+        (wildcard_subscriptions, Property::WildcardSubscriptionAvailable(false)),
+        (shared_subscriptions, Property::SharedSubscriptionAvailable(false)),
+        (subscription_identifiers, Property::SubscriptionIdentifierAvailable(false)),
+    ];
+    let withheld = switches.into_iter().filter(|(has, _)| !has).map(|(_, property)| property);
+    changes.extend(withheld.filter(|property| !connack.properties.iter().any(|known| known == *property)));
 }
 
 /// The largest packet that can be written (5.0 section 2.1.4).

@@ -143,6 +143,8 @@ impl Quarantine {
 pub enum Rewrite {
     /// CONNECT: a lower Topic Alias Maximum.
     ConnectLowered,
+    /// CONNECT, or the client's DISCONNECT: a shorter Session Expiry Interval, or a session that ends with the connection.
+    SessionShortened,
     /// CONNECT: other credentials than the client's own, or none.
     CredentialsReplaced,
     /// CONNACK: the gateway's stricter limits.
@@ -159,8 +161,9 @@ pub enum Rewrite {
 
 impl Rewrite {
     /// Every rewrite, for references and metric families.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ConnectLowered,
+        Self::SessionShortened,
         Self::CredentialsReplaced,
         Self::ConnackTightened,
         Self::TopicNameRestored,
@@ -174,6 +177,7 @@ impl Rewrite {
     pub const fn label(self) -> &'static str {
         match self {
             Self::ConnectLowered => "connect_lowered",
+            Self::SessionShortened => "session_shortened",
             Self::CredentialsReplaced => "credentials_replaced",
             Self::ConnackTightened => "connack_tightened",
             Self::TopicNameRestored => "topic_name_restored",

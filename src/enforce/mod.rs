@@ -15,6 +15,7 @@ mod connack;
 pub mod end;
 pub mod event;
 mod exchange;
+mod lowered;
 mod open;
 pub mod output;
 mod pass;
@@ -64,8 +65,10 @@ pub struct Connection {
     version: Version,
     phase: Phase,
     clean_start: bool,
-    /// CONNECT asked for a session that ends with the connection (5.0).
-    session_ends: bool,
+    /// Seconds that CONNECT asked its session to outlive the connection by.
+    session_expiry: u32,
+    /// Seconds that the session may outlive the connection by, as CONNECT was let through (5.0).
+    max_session_expiry: u32,
     /// The client may be told why in words (5.0).
     problem_information: bool,
     /// PINGREQ packets that await PINGRESP.

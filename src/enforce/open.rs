@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::authentication::Authentication;
 use super::end::{Cause, End};
 use super::event::Rewrite;
+use super::lowered::Lowered;
 use super::publish::reason_string;
 use super::rewrite::WillAnew;
 use super::side::Side;
@@ -144,8 +145,9 @@ impl Asking<'_> {
     ) -> Result<Accepted, Refusal> {
         let connect = &self.connect;
         let (mut standing, will) = Standing::new(connect, identity, terms, at).map_err(|end| self.refused(end))?;
-        let rewritten = rewrite(connect, terms, far, will.as_ref(), &mut standing);
-        Ok(Accepted { connection: Connection::new(at, connect, terms, standing), rewritten })
+        let lowered = Lowered::new(connect, terms, &standing.authority.enforced());
+        let rewritten = rewrite(connect, lowered, far, will.as_ref(), &mut standing);
+        Ok(Accepted { connection: Connection::new(at, connect, lowered, terms, standing), rewritten })
     }
 
     fn refused(&self, end: End) -> Refusal {
@@ -167,7 +169,7 @@ impl Asking<'_> {
 /// The CONNECT for the broker, where it is not the client's own.
 fn rewrite(
     connect: &Connect<'_>,
-    terms: &Terms,
+    lowered: Lowered,
     far: &Credentials<'_>,
     will: Option<&WillAnew>,
     standing: &mut Standing,
@@ -181,22 +183,22 @@ fn rewrite(
         (Some(came), Some(anew)) => Connect { will: Some(anew.apply(came)), ..changed },
         (Some(_) | None, _) => changed,
     };
-    let lowers = connect.topic_alias_maximum > terms.topic_alias_maximum;
-    if lowers {
-        standing.rewritten(Rewrite::ConnectLowered);
-    }
+    let changed = Connect { clean_start: lowered.clean_start, ..changed };
+    let (lowerings, properties): (Vec<Rewrite>, Vec<Option<Property<'_>>>) =
+        lowered.changes(connect).into_iter().unzip();
+    let properties: Vec<Property<'_>> = properties.into_iter().flatten().collect();
+    lowerings.iter().for_each(|rewrite| standing.rewritten(*rewrite));
     if is_credited {
         standing.rewritten(Rewrite::CredentialsReplaced);
-    } else if !lowers && will.is_none() {
+    } else if lowerings.is_empty() && will.is_none() {
         return None;
     }
-    let lowered = Property::TopicAliasMaximum(terms.topic_alias_maximum);
     // Room enough that no half-written copy of a password is left behind.
     let bytes_of = |will: Will<'_>| will.payload.len() + will.topic.len() + will.properties.bytes().len();
     let room = changed.will.map_or(0, bytes_of) + 1024;
     let secrets = changed.username.map_or(0, str::len) + changed.password.map_or(0, <[u8]>::len);
     let mut bytes = Zeroizing::new(Vec::with_capacity(room + secrets + connect.properties.bytes().len()));
-    encode::connect(&changed, if lowers { std::slice::from_ref(&lowered) } else { &[] }, &mut bytes);
+    encode::connect(&changed, &properties, &mut bytes);
     Some(bytes)
 }
 
@@ -219,9 +221,9 @@ fn refused<'i>(version: Option<Version>, end: End) -> Opening<'i> {
 }
 
 impl Connection {
-    fn new(at: At, connect: &Connect<'_>, terms: &Arc<Terms>, standing: Standing) -> Self {
+    fn new(at: At, connect: &Connect<'_>, lowered: Lowered, terms: &Arc<Terms>, standing: Standing) -> Self {
         let mut broker = Side::new();
-        broker.alias_maximum = connect.topic_alias_maximum.min(terms.topic_alias_maximum);
+        broker.alias_maximum = lowered.topic_alias_maximum;
         broker.max_packet_bytes = connect.maximum_packet_size.unwrap_or(u32::MAX);
         let method = connect.authentication_method.map(Into::into);
         let turn = connect.authentication_method.map(|_| Direction::FromBroker);
@@ -233,8 +235,9 @@ impl Connection {
             version: connect.version,
             phase: Phase::AwaitConnack,
             full_until: None,
-            clean_start: connect.clean_start,
-            session_ends: connect.version == Version::V50 && connect.session_expiry == 0,
+            clean_start: lowered.clean_start,
+            max_session_expiry: lowered.max_session_expiry,
+            session_expiry: connect.session_expiry,
             problem_information: connect.request_problem_information,
             pings: 0,
             keep_alive: connect.keep_alive,

@@ -116,7 +116,11 @@ const fn publish_code(version: Version, on_deny: OnDeny, reason: Reason) -> Reas
         | Reason::Retain
         | Reason::SharedSubscription
         | Reason::Wildcard
-        | Reason::SubscriptionIdentifier => ReasonCode::NotAuthorized,
+        | Reason::SubscriptionIdentifier
+        | Reason::Version
+        | Reason::AuthenticationMethod
+        | Reason::Session
+        | Reason::Will => ReasonCode::NotAuthorized,
     }
 }
 
@@ -146,7 +150,11 @@ const fn filter_code(reason: Reason) -> ReasonCode {
         | Reason::Interlock
         | Reason::Qos
         | Reason::Retain
-        | Reason::TooLarge => ReasonCode::NotAuthorized,
+        | Reason::TooLarge
+        | Reason::Version
+        | Reason::AuthenticationMethod
+        | Reason::Session
+        | Reason::Will => ReasonCode::NotAuthorized,
     }
 }
 
@@ -164,7 +172,11 @@ const fn connack_code(version: Version, reason: Reason) -> ReasonCode {
         | Reason::ResponseTopic
         | Reason::SharedSubscription
         | Reason::Wildcard
-        | Reason::SubscriptionIdentifier => ReasonCode::NotAuthorized,
+        | Reason::SubscriptionIdentifier
+        | Reason::Session
+        | Reason::Will => ReasonCode::NotAuthorized,
+        Reason::Version => ReasonCode::UnsupportedProtocolVersion,
+        Reason::AuthenticationMethod => ReasonCode::BadAuthenticationMethod,
         Reason::Unavailable => ReasonCode::ServerUnavailable,
         Reason::BadCredentials => ReasonCode::BadUserNameOrPassword,
         Reason::ClientIdentifier => ReasonCode::ClientIdentifierNotValid,
@@ -216,7 +228,11 @@ pub(super) const fn disconnect_code(of_filter: bool, reason: Reason) -> ReasonCo
         | Reason::BrokerCredentials
         | Reason::ClientIdentifier
         | Reason::Banned
-        | Reason::ResponseTopic => ReasonCode::NotAuthorized,
+        | Reason::ResponseTopic
+        | Reason::Version
+        | Reason::AuthenticationMethod
+        | Reason::Session
+        | Reason::Will => ReasonCode::NotAuthorized,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::mqtt::connect::{Connect, Will};
 use crate::mqtt::frame::{PacketType, QoS};
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::{Direction, Limits, Version};
-use crate::policy::{self, Authority, Decision, Denial, Message, OnDeny, Reason, Request};
+use crate::policy::{self, Authority, Decision, Denial, Message, OnDeny, Reason, Request, Shield};
 
 /// A client, its authority, and what of its CONNECT is judged again.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(super) struct Standing {
     /// What happened to CONNECT, until it can be told.
     pub(super) news: Vec<Event>,
     connect: policy::Connect,
+    shield: Arc<Shield>,
     will: Option<Box<LastWill>>,
     /// When CONNECT was judged.
     began: Instant,
@@ -119,13 +120,16 @@ impl Standing {
         terms: &Terms,
         at: At,
     ) -> Result<(Self, Option<WillAnew>), End> {
-        let authority = Authority::new(&terms.policy, &identity, at.unix_millis).with_memory(terms.memory.clone());
+        let authority = Authority::new(&terms.policy, &identity, at.unix_millis)
+            .with_shield(&terms.shield)
+            .with_memory(terms.memory.clone());
         let mut standing = Self {
             authority,
             identity,
             keys: terms.hash_keys.clone(),
             news: Vec::new(),
-            connect: policy::Connect { version: connect.version, clean_start: connect.clean_start },
+            connect: asked(connect),
+            shield: Arc::clone(&terms.shield),
             will: None,
             began: at.now,
             proof_ends: at.ends,
@@ -153,10 +157,13 @@ impl Standing {
     /// Under another policy the client may not be connected.
     pub(super) fn adopt(&mut self, terms: &Terms, at: At) -> Result<(), End> {
         self.proof_ends = earliest(self.proof_ends, at.ends);
-        if Arc::ptr_eq(&terms.policy, self.authority.policy()) {
+        let is_same = Arc::ptr_eq(&terms.policy, self.authority.policy()) && terms.shield == self.shield;
+        if is_same {
             self.authority.set_time(at.unix_millis);
             return Ok(());
         }
+        self.shield = Arc::clone(&terms.shield);
+        self.authority.set_shield(&terms.shield);
         self.authority.renew(&terms.policy, terms.memory.clone(), &self.identity, at.unix_millis);
         self.judge_again()
     }
@@ -256,6 +263,17 @@ impl Standing {
             topic: topic.map(Text::new),
             policy_version: Arc::clone(self.authority.policy().version()),
         });
+    }
+}
+
+/// What a CONNECT asks for beside its Will.
+fn asked(connect: &Connect<'_>) -> policy::Connect {
+    policy::Connect {
+        version: connect.version,
+        clean_start: connect.clean_start,
+        session_expiry: connect.session_expiry,
+        enhanced_authentication: connect.authentication_method.is_some(),
+        client_id_bytes: connect.client_id.len(),
     }
 }
 

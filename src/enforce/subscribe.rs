@@ -16,7 +16,7 @@ use crate::mqtt::packet::{SubAck, Subscribe, Subscription, Unsubscribe};
 use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Direction, Version, encode};
-use crate::policy::{self, Decision, Denial, Reason, Request};
+use crate::policy::{self, Decision, Denial, Feature, Reason, Request};
 
 /// Memory for SUBSCRIBE packets in flight whose SUBACK must be completed or made here.
 const MAX_ASKED_BYTES: usize = 256 << 10;
@@ -96,7 +96,10 @@ impl Connection {
         for (place, subscription) in subscribe.subscriptions().enumerate() {
             let has_identifier = subscribe.subscription_identifier.is_some();
             let filter = subscription.filter.text();
-            let qos = match self.take_on(call, &subscription, has_identifier, &mut weighed) {
+            let taken = self
+                .within(call, Feature::MaxFilters, place + 1, filter)
+                .and_then(|()| self.take_on(call, &subscription, has_identifier, &mut weighed));
+            let qos = match taken {
                 Ok(qos) => qos,
                 Err(denial) => {
                     let code = self.refuse_filter(call, &subscription, &denial, &mut weighed)?;
@@ -139,10 +142,29 @@ impl Connection {
         let known = self.subscriptions.get_or_insert_default();
         match known.hold(&self.standing.keys, filter, call.terms.max_subscriptions) {
             None => return Err(TOO_MANY),
-            Some((hash, true)) => weighed.asked.fresh.push((weighed.passed, hash)),
+            Some((hash, true)) => {
+                let held = known.held();
+                if let Err(denial) = self.within(call, Feature::MaxSubscriptions, held, filter) {
+                    self.subscriptions.get_or_insert_default().release(&self.standing.keys, filter);
+                    return Err(denial);
+                }
+                weighed.asked.fresh.push((weighed.passed, hash));
+            }
             Some((_, false)) => {}
         }
         Ok(qos)
+    }
+
+    /// Whether a role of the client's leaves it so many.
+    fn within(&self, call: &mut Call<'_>, feature: Feature, number: usize, filter: &str) -> Result<(), Denial> {
+        match self.standing.authority.decide_number(feature, number) {
+            Some(Decision::Deny(denial)) => Err(denial),
+            Some(Decision::Observe(denial, _)) => {
+                call.observed(PacketType::Subscribe, Some(filter), &denial);
+                Ok(())
+            }
+            Some(Decision::Allow | Decision::AllowUpTo(_)) | None => Ok(()),
+        }
     }
 
     /// Records a refused filter, and gives its code.

@@ -86,6 +86,11 @@ impl Subscriptions {
         (self.held.len() < max).then(|| (hash, self.held.insert(hash)))
     }
 
+    /// How many there are.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Lets a filter go.
     pub(super) fn release(&mut self, keys: &RandomState, filter: &str) {
         self.release_hash(keys.hash_one(filter));

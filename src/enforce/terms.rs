@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::mqtt::{Limits, Version};
-use crate::policy::{Memory, Policy};
+use crate::policy::{Memory, Policy, Shield};
 
 /// Limits, deadlines and policy of one listener; shared by its connections, and replaced whole.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct Terms {
     pub connack_deadline: Duration,
     /// Who may do what.
     pub policy: Arc<Policy>,
+    /// What of the protocol clients may make use of.
+    pub shield: Arc<Shield>,
     /// What rules remember beyond one connection; without it, rules that must remember deny.
     pub memory: Option<Arc<dyn Memory>>,
     /// Keys of the hashes by which subscriptions are counted.
@@ -59,6 +61,7 @@ impl Terms {
             packet_deadline: Duration::from_secs(60),
             connack_deadline: Duration::from_secs(10),
             policy,
+            shield: Arc::default(),
             memory: None,
             hash_keys: RandomState::new(),
         }

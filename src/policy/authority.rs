@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use super::cache::Cache;
 use super::compile::{Index, Ruling};
+use super::features::Withheld;
 use super::filter::Values;
 use super::inspect::{Inspector, Run, Way};
 use super::judge::Action;
 use super::rates::Meter;
 use super::roles::{Held, Roles};
 use super::window::{Clock, State};
-use super::{Decision, Denial, Memory, Message, Mode, OnDeny, Policy, Priority, Request, Rewrite, RuleId, Verdict};
+use super::{
+    Decision, Denial, Memory, Message, Mode, OnDeny, Policy, Priority, Request, Rewrite, RuleId, Shield, Verdict,
+};
 use crate::identity::Identity;
-use crate::mqtt::frame::QoS;
 
 /// What one identity may do under one policy: settled at CONNECT, asked for each packet.
 ///
@@ -26,7 +28,8 @@ pub struct Authority {
     pub(super) values: Values,
     pub(super) published: Option<Box<Cache>>,
     pub(super) received: Option<Box<Cache>>,
-    clock: Option<Box<Clock>>,
+    /// What few have need of.
+    special: Option<Box<Special>>,
     /// The time, in milliseconds since 1970.
     pub(super) unix_millis: i64,
     /// Nothing is refused, whatever rules say.
@@ -39,30 +42,14 @@ pub struct Authority {
     pub(super) meter: Option<Box<Meter>>,
 }
 
-/// What of the protocol an identity can make use of at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Powers {
-    /// The highest QoS that it may publish at.
-    pub max_qos: QoS,
-    /// Whether it may publish retained messages.
-    pub retain: bool,
-    /// Whether it may subscribe with wildcards.
-    pub wildcard_subscriptions: bool,
-    /// Whether it may use Shared Subscriptions.
-    pub shared_subscriptions: bool,
-    /// Whether it may use Subscription Identifiers.
-    pub subscription_identifiers: bool,
-}
-
-impl Powers {
-    /// All that the protocol has.
-    pub const ALL: Self = Self {
-        max_qos: QoS::Two,
-        retain: true,
-        wildcard_subscriptions: true,
-        shared_subscriptions: true,
-        subscription_identifiers: true,
-    };
+/// What holds beside rules: hours, and what is withheld.
+#[derive(Debug, Default)]
+struct Special {
+    clock: Option<Clock>,
+    /// What the listener says, where it withholds something.
+    shield: Option<Arc<Shield>>,
+    /// What that and the roles come to.
+    withheld: Option<Withheld>,
 }
 
 /// A denial, and whether it is more than an observation.
@@ -86,9 +73,9 @@ impl Authority {
             .collect();
         windows.sort_unstable();
         windows.dedup();
-        Self {
-            clock: (!windows.is_empty())
-                .then(|| Box::new(Clock::new(&windows, &index.windows, unix_millis.div_euclid(1000)))),
+        let clock = (!windows.is_empty()).then(|| Clock::new(&windows, &index.windows, unix_millis.div_euclid(1000)));
+        let mut own = Self {
+            special: clock.map(|clock| Box::new(Special { clock: Some(clock), ..Special::default() })),
             values: Values::of(identity, &index.variables),
             meter: Meter::new(&index.rates, &held),
             published: None,
@@ -99,6 +86,31 @@ impl Authority {
             policy: Arc::clone(policy),
             memory: None,
             inspector: None,
+        };
+        own.sum_up_features();
+        own
+    }
+
+    /// Gives it what its listener leaves to clients. Without that it is all.
+    #[must_use]
+    pub fn with_shield(mut self, shield: &Arc<Shield>) -> Self {
+        self.set_shield(shield);
+        self
+    }
+
+    /// Puts in force what its listener leaves to clients.
+    pub fn set_shield(&mut self, shield: &Arc<Shield>) {
+        let shield = (!shield.features.is_all()).then(|| Arc::clone(shield));
+        if shield.is_some() || self.shield().is_some() {
+            self.special.get_or_insert_default().shield = shield;
+            self.sum_up_features();
+        }
+    }
+
+    fn sum_up_features(&mut self) {
+        let withheld = self.sum_up();
+        if withheld.is_some() || self.withheld().is_some() {
+            self.special.get_or_insert_default().withheld = withheld;
         }
     }
 
@@ -117,7 +129,11 @@ impl Authority {
         unix_millis: i64,
     ) {
         let nodes = self.inspector.as_mut().and_then(|inspector| inspector.nodes.take());
+        let shield = self.special.as_mut().and_then(|special| special.shield.take());
         *self = Self::new(policy, identity, unix_millis).with_memory(memory);
+        if let Some(shield) = shield {
+            self.set_shield(&shield);
+        }
         if nodes.is_some() {
             self.inspector.get_or_insert_default().nodes = nodes;
         }
@@ -145,13 +161,13 @@ impl Authority {
     /// Whether time changes what it may do: then [`Authority::set_time`] goes before each batch of requests.
     #[must_use]
     pub fn watches_the_clock(&self) -> bool {
-        self.clock.is_some() || self.index().plan.needs_time()
+        self.clock().is_some() || self.index().plan.needs_time()
     }
 
     /// Says what time it is, in milliseconds since 1970.
     pub fn set_time(&mut self, unix_millis: i64) {
         self.unix_millis = unix_millis;
-        let Some(clock) = &mut self.clock else { return };
+        let Some(clock) = self.special.as_mut().and_then(|special| special.clock.as_mut()) else { return };
         if clock.set(&self.policy.index.windows, unix_millis.div_euclid(1000)) {
             self.forget();
         }
@@ -162,29 +178,6 @@ impl Authority {
         (self.published, self.received) = (None, None);
         self.inspector.iter_mut().for_each(|inspector| inspector.forget());
         self.meter.iter_mut().for_each(|meter| meter.forget());
-    }
-
-    /// What of the protocol it can make use of. Where limits are not enforced, and where it may publish nothing at all,
-    /// nothing is taken away.
-    #[must_use]
-    pub fn powers(&self) -> Powers {
-        let index = self.index();
-        if self.is_monitored || index.on_deny == OnDeny::Monitor {
-            return Powers::ALL;
-        }
-        let most = self.all_roles().filter_map(|role| role.publishes);
-        let most = most.reduce(|(one, first), (other, second)| {
-            (if one.value() < other.value() { other } else { one }, first || second)
-        });
-        let (max_qos, retain) = most.filter(|_| !index.permits_all).unwrap_or((QoS::Two, true));
-        let may = |has: fn(&Held) -> bool| self.named_roles().all(|role| role.mode == Mode::Monitor || has(role));
-        Powers {
-            max_qos,
-            retain,
-            wildcard_subscriptions: may(|role| role.wildcard_subscriptions),
-            shared_subscriptions: may(|role| role.shared_subscriptions),
-            subscription_identifiers: may(|role| role.subscription_identifiers),
-        }
     }
 
     /// How long it may stay connected.
@@ -204,22 +197,44 @@ impl Authority {
     #[must_use]
     #[inline]
     pub fn decide(&mut self, identity: &Identity, request: &Request<'_>) -> Decision {
+        let withheld = self.withhold_first(request);
+        if let Some(decision @ Decision::Deny(_)) = withheld {
+            return decision;
+        }
         let decision = if self.index().plan.is_empty() {
             self.by_acl(request)
         } else {
             self.inspect(identity, request, Run::Real)
         };
-        if self.policy.rules.is_empty() { decision } else { self.by_rules(decision, identity, request) }
+        let decision = if self.policy.rules.is_empty() { decision } else { self.by_rules(decision, identity, request) };
+        beside(withheld, decision)
     }
 
     /// Judges a Will that it has permitted before, under this policy or another: what it says, and not what depends on
     /// when it was said, such as the age of a signature, or the values that came before. Nothing is used up or remembered.
     #[must_use]
     pub fn decide_again(&mut self, identity: &Identity, request: &Request<'_>) -> Decision {
+        self.judge_in(Run::Again, identity, request)
+    }
+
+    /// As [`Authority::decide`], without a trace of it.
+    pub(super) fn judge_in(&mut self, run: Run, identity: &Identity, request: &Request<'_>) -> Decision {
         if self.index().plan.is_empty() {
             return self.decide(identity, request);
         }
-        self.inspect(identity, request, Run::Again)
+        let withheld = self.withhold_first(request);
+        if let Some(decision @ Decision::Deny(_)) = withheld {
+            return decision;
+        }
+        beside(withheld, self.inspect(identity, request, run))
+    }
+
+    /// What is withheld of all but subscriptions, of which rules speak first.
+    #[inline]
+    fn withhold_first(&self, request: &Request<'_>) -> Option<Decision> {
+        self.withheld()?;
+        let is_first = !matches!(request, Request::Subscribe(_));
+        is_first.then(|| self.withhold(request, Decision::Allow)).filter(|decision| *decision != Decision::Allow)
     }
 
     /// Whether a message must be there whole, payload included, before it can be judged; where it is to be put into
@@ -227,6 +242,9 @@ impl Authority {
     #[must_use]
     pub fn needs_payload(&mut self, identity: &Identity, request: &Request<'_>) -> bool {
         let Some((way, message)) = Way::of(request) else { return false };
+        if let Some(Decision::Deny(denial)) = self.withhold_first(request) {
+            return denial.on_deny == OnDeny::Quarantine;
+        }
         match self.by_acl(request) {
             Decision::Deny(denial) => denial.on_deny == OnDeny::Quarantine,
             Decision::Allow | Decision::AllowUpTo(_) | Decision::Observe(..) => {
@@ -294,6 +312,21 @@ impl Authority {
         }
     }
 
+    fn clock(&self) -> Option<&Clock> {
+        self.special.as_ref()?.clock.as_ref()
+    }
+
+    /// What the listener says, where it withholds something.
+    pub(super) fn shield(&self) -> Option<&Shield> {
+        self.special.as_ref()?.shield.as_deref()
+    }
+
+    /// What is withheld from the client, if anything is.
+    #[inline]
+    pub(super) fn withheld(&self) -> Option<&Withheld> {
+        self.special.as_ref()?.withheld.as_ref()
+    }
+
     pub(super) fn index(&self) -> &Index {
         &self.policy.index
     }
@@ -322,7 +355,7 @@ impl Authority {
     }
 
     pub(super) fn state<R>(&self, rule: &Ruling<R>) -> State {
-        match (rule.window, &self.clock) {
+        match (rule.window, self.clock()) {
             (None, _) => State::Holds,
             (Some(window), Some(clock)) => clock.state(window),
             (Some(_), None) => State::Unknown,
@@ -335,5 +368,17 @@ impl Authority {
             Action::Publish => self.published.get_or_insert_default(),
             Action::Receive => self.received.get_or_insert_default(),
         }
+    }
+}
+
+/// A decision, where something was to be observed before it was made.
+fn beside(observed: Option<Decision>, decision: Decision) -> Decision {
+    match (observed, decision) {
+        (Some(Decision::Observe(denial, _)), Decision::Allow) => Decision::Observe(denial, None),
+        (Some(Decision::Observe(denial, _)), Decision::AllowUpTo(qos) | Decision::Observe(_, Some(qos))) => {
+            Decision::Observe(denial, Some(qos))
+        }
+        (Some(Decision::Observe(denial, _)), Decision::Observe(_, None)) => Decision::Observe(denial, None),
+        (_, decision) => decision,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{PayloadRule, RateRule, SignatureRule};
+use super::{Features, PayloadRule, RateRule, SignatureRule};
 use crate::identity::{Attribute, Pattern, Prefix};
 use crate::mqtt::frame::QoS;
 
@@ -150,12 +150,8 @@ pub struct Role {
     pub max_lifetime: Option<Duration>,
     /// Whether its clients give way when the gateway runs short.
     pub priority: Priority,
-    /// Whether its clients may use wildcards in Topic Filters.
-    pub wildcard_subscriptions: bool,
-    /// Whether its clients may use Shared Subscriptions.
-    pub shared_subscriptions: bool,
-    /// Whether its clients may use Subscription Identifiers (5.0).
-    pub subscription_identifiers: bool,
+    /// What of the protocol its clients may make use of.
+    pub features: Features,
 }
 
 impl Role {
@@ -173,9 +169,7 @@ impl Role {
             on_broad_subscription: Broad::Refuse,
             max_lifetime: None,
             priority: Priority::Normal,
-            wildcard_subscriptions: true,
-            shared_subscriptions: true,
-            subscription_identifiers: true,
+            features: Features::ALL,
         }
     }
 }

@@ -97,11 +97,7 @@ impl Authority {
     /// As [`Authority::decide`], with every rule that is weighed for it. Slow: for people.
     #[must_use]
     pub fn explain(&mut self, identity: &Identity, request: &Request<'_>) -> Explanation {
-        let decision = if self.index().plan.is_empty() {
-            self.decide(identity, request)
-        } else {
-            self.inspect(identity, request, Run::Dry)
-        };
+        let decision = self.judge_in(Run::Dry, identity, request);
         let weighed = self.weigh(identity, request, &decision);
         Explanation { decision, roles: self.roles(), weighed }
     }

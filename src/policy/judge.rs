@@ -4,7 +4,6 @@ use super::authority::{Authority, Refused};
 use super::compile::Ruling;
 use super::filter::Void;
 use super::inspect::Way;
-use super::roles::Held;
 use super::stance::Stance;
 use super::trie::Search;
 use super::{Decision, Denial, Deny, Grant, Message, OnDeny, Policy, Reason, Request, RuleId, Subscription};
@@ -42,37 +41,6 @@ impl<'a> Wanted<'a> {
         self.group.is_none() && !self.filter.starts_with('$')
     }
 }
-
-/// Something of the protocol that a role may not make use of.
-#[derive(Clone, Copy)]
-pub(super) struct Limit {
-    pub(super) reason: Reason,
-    pub(super) what: &'static str,
-    pub(super) may: fn(&Held) -> bool,
-    pub(super) uses: fn(&Wanted<'_>) -> bool,
-}
-
-/// All of it.
-pub(super) const LIMITS: [Limit; 3] = [
-    Limit {
-        reason: Reason::Wildcard,
-        what: "wildcards",
-        may: |role| role.wildcard_subscriptions,
-        uses: |wanted| wanted.filter.contains(['+', '#']),
-    },
-    Limit {
-        reason: Reason::SharedSubscription,
-        what: "Shared Subscriptions",
-        may: |role| role.shared_subscriptions,
-        uses: |wanted| wanted.group.is_some(),
-    },
-    Limit {
-        reason: Reason::SubscriptionIdentifier,
-        what: "Subscription Identifiers",
-        may: |role| role.subscription_identifiers,
-        uses: |wanted| wanted.has_identifier,
-    },
-];
 
 impl Grant {
     /// Which limit refuses this message, that is published to a topic it speaks of.
@@ -116,7 +84,7 @@ impl Authority {
     /// What grants and denials say.
     pub(super) fn by_acl(&mut self, request: &Request<'_>) -> Decision {
         match request {
-            Request::Subscribe(subscription) => self.subscribe(&Wanted::new(subscription)),
+            Request::Subscribe(subscription) => self.subscribe(request, &Wanted::new(subscription)),
             _ if self.index().is_open => Decision::Allow,
             Request::Connect(_) => self.connect(),
             Request::Publish(message) => {

@@ -12,6 +12,7 @@ mod decision;
 mod draft;
 mod error;
 mod explain;
+mod features;
 mod filter;
 mod inspect;
 mod judge;
@@ -32,11 +33,12 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-pub use authority::{Authority, Powers};
+pub use authority::Authority;
 pub use decision::{Decision, Denial, Detail, Rule, RuleId, Verdict};
 pub use draft::{Broad, Condition, Deny, Draft, Grant, Mode, OnDeny, Priority, Role, Window};
 pub use error::DraftError;
 pub use explain::{Explanation, Kind, Says, Weighed};
+pub use features::{Feature, Features, Persistence, Shield};
 pub use inspect::{
     Act, Bound, Change, Check, CheckedField, First, Interlock, MessageRule, Metrics, PayloadFormat, PayloadRule,
     Required, Rewrite, Rewritten, Scalar, SignatureRule, Sparkplug, ValueKind,

@@ -55,11 +55,19 @@ pub enum Reason {
     Wildcard,
     /// Subscription Identifiers are not allowed.
     SubscriptionIdentifier,
+    /// This version of MQTT is not allowed.
+    Version,
+    /// Enhanced authentication is not allowed.
+    AuthenticationMethod,
+    /// Sessions that outlive their connection are not allowed.
+    Session,
+    /// Wills are not allowed.
+    Will,
 }
 
 impl Reason {
     /// Every reason, for references and metric families.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::NotAuthorized,
         Self::BadCredentials,
         Self::Unidentified,
@@ -86,6 +94,10 @@ impl Reason {
         Self::SharedSubscription,
         Self::Wildcard,
         Self::SubscriptionIdentifier,
+        Self::Version,
+        Self::AuthenticationMethod,
+        Self::Session,
+        Self::Will,
     ];
 
     /// The word that records and metrics use; never changes.
@@ -118,6 +130,10 @@ impl Reason {
             Self::SharedSubscription => "shared_subscription",
             Self::Wildcard => "wildcard",
             Self::SubscriptionIdentifier => "subscription_identifier",
+            Self::Version => "protocol_version",
+            Self::AuthenticationMethod => "authentication_method",
+            Self::Session => "session",
+            Self::Will => "will",
         }
     }
 }

@@ -30,6 +30,20 @@ pub struct Connect {
     pub version: Version,
     /// Clean Session (3.x) or Clean Start (5.0).
     pub clean_start: bool,
+    /// Seconds that its session is to outlive it by; [`u32::MAX`] is for ever, as without Clean Session before 5.0.
+    pub session_expiry: u32,
+    /// Whether it opens an enhanced authentication (5.0).
+    pub enhanced_authentication: bool,
+    /// Bytes of the Client Identifier that it gives.
+    pub client_id_bytes: usize,
+}
+
+impl Connect {
+    /// One with a session that ends with it, and nothing else.
+    #[must_use]
+    pub const fn new(version: Version) -> Self {
+        Self { version, clean_start: true, session_expiry: 0, enhanced_authentication: false, client_id_bytes: 0 }
+    }
 }
 
 /// An application message.

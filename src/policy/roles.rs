@@ -9,7 +9,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::number;
-use super::{Broad, Condition, Mode, Priority, Role};
+use super::{Broad, Condition, Features, Mode, Priority, Role};
 use crate::identity::{Attribute, Identity, Pattern, Prefix};
 use crate::mqtt::frame::QoS;
 
@@ -37,9 +37,7 @@ pub(super) struct Held {
     pub(super) broad: Broad,
     pub(super) max_lifetime: Option<Duration>,
     pub(super) priority: Priority,
-    pub(super) wildcard_subscriptions: bool,
-    pub(super) shared_subscriptions: bool,
-    pub(super) subscription_identifiers: bool,
+    pub(super) features: Features,
     /// Whether some grant is for it.
     pub(super) is_granted: bool,
     /// The most that its grants let be published, as QoS and RETAIN; none where they let nothing be.
@@ -94,9 +92,7 @@ impl Held {
             broad: role.on_broad_subscription,
             max_lifetime: role.max_lifetime,
             priority: role.priority,
-            wildcard_subscriptions: role.wildcard_subscriptions,
-            shared_subscriptions: role.shared_subscriptions,
-            subscription_identifiers: role.subscription_identifiers,
+            features: role.features.clone(),
             is_granted: false,
             publishes: None,
             connect_denies: Vec::new(),

@@ -1,10 +1,10 @@
 //! Subscriptions against grants, denials and the limits of roles.
 
-use super::authority::{Authority, Refused};
+use super::authority::Authority;
 use super::filter::{Asked, Void};
-use super::judge::{LIMITS, Limit, Wanted};
+use super::judge::Wanted;
 use super::trie::Search;
-use super::{Broad, Decision, Denial, Mode, OnDeny, Reason, RuleId};
+use super::{Broad, Decision, Reason, Request};
 use crate::mqtt::frame::QoS;
 
 /// What the grants that cover a filter make of a subscription, together.
@@ -19,7 +19,7 @@ struct Offer {
 }
 
 impl Authority {
-    pub(super) fn subscribe(&self, wanted: &Wanted<'_>) -> Decision {
+    pub(super) fn subscribe(&self, request: &Request<'_>, wanted: &Wanted<'_>) -> Decision {
         let asked = self.index().asked(wanted.filter);
         let is_broad = self.takes_broad(wanted);
         let mut decision = Decision::Allow;
@@ -27,16 +27,14 @@ impl Authority {
         if let Some(deny) = deny.and_then(|rule| self.index().denies.get(rule as usize)) {
             decision = self.refuse(deny.refuses(Reason::NotAuthorized), decision);
         }
-        for (_, refused) in self.limits(wanted) {
-            if matches!(decision, Decision::Deny(_)) {
-                break;
-            }
-            decision = self.refuse(refused, decision);
-        }
-        if matches!(decision, Decision::Deny(_)) || self.index().permits_all {
+        decision = self.withhold(request, decision);
+        if matches!(decision, Decision::Deny(_)) {
             return decision;
         }
-        self.grant(wanted, &asked, is_broad, decision)
+        if !self.index().permits_all {
+            decision = self.grant(wanted, &asked, is_broad, decision);
+        }
+        self.cap(wanted.qos, decision)
     }
 
     /// Whether deliveries are kept back rather than this subscription.
@@ -72,19 +70,6 @@ impl Authority {
             search.overlapping();
         }
         (first < u32::MAX).then_some(first)
-    }
-
-    /// What the roles say that can't make use of some of it.
-    pub(super) fn limits(&self, wanted: &Wanted<'_>) -> impl Iterator<Item = (Limit, Refused)> {
-        let on_deny = self.index().on_deny;
-        LIMITS.into_iter().filter(|limit| (limit.uses)(wanted)).flat_map(move |limit| {
-            self.named_roles().filter(move |role| !(limit.may)(role)).map(move |role| {
-                let denial =
-                    Denial { rule: RuleId::Rule((&*role.name).into()), reason: limit.reason, on_deny, detail: None };
-                let is_enforced = role.mode == Mode::Enforce && on_deny != OnDeny::Monitor;
-                (limit, Refused { denial, is_enforced })
-            })
-        })
     }
 
     fn grant(&self, wanted: &Wanted<'_>, asked: &[(Asked<'_>, u32)], is_broad: bool, decision: Decision) -> Decision {

@@ -25,9 +25,7 @@ impl Authority {
     pub(super) fn weigh(&self, identity: &Identity, request: &Request<'_>, decision: &Decision) -> Vec<Weighed> {
         let index = self.index();
         let mut weighed: Vec<Weighed> = index.denies.iter().map(|deny| self.weigh_deny(deny, request)).collect();
-        if let Request::Subscribe(subscription) = request {
-            self.weigh_limits(&Wanted::new(subscription), &mut weighed);
-        }
+        self.weigh_features(request, &mut weighed);
         weighed.extend(index.grants.iter().map(|grant| self.weigh_grant(grant, request, decision)));
         self.weigh_messages(identity, request, decision, &mut weighed);
         for rule in &self.policy.rules {
@@ -138,9 +136,13 @@ impl Authority {
         exception.map_or(Ok(()), |text| Err(format!("its exception `{text}` leaves it alone")))
     }
 
-    fn weigh_limits(&self, wanted: &Wanted<'_>, weighed: &mut Vec<Weighed>) {
-        for (limit, refused) in self.limits(wanted) {
-            let why = format!("clients of this role may not use {}", limit.what);
+    fn weigh_features(&self, request: &Request<'_>, weighed: &mut Vec<Weighed>) {
+        for (feature, refused) in self.refusals(request) {
+            let whose = match refused.denial.rule {
+                RuleId::Limit(_) => "this listener",
+                RuleId::Rule(_) => "this role",
+            };
+            let why = format!("clients of {whose} may not use {}", feature.what());
             let (kind, says) = (Kind::Limit, self.says(refused.is_enforced));
             weighed.push(Weighed { rule: refused.denial.rule, kind, applies: true, matched: true, says, why });
         }

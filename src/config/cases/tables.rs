@@ -12,6 +12,7 @@ use crate::config::kinds::{
 };
 use crate::config::read::{Located, settings};
 use crate::identity::Method;
+use crate::mqtt::Version;
 use crate::mqtt::frame::QoS;
 use crate::policy::Reason;
 
@@ -62,6 +63,12 @@ settings! {
         response_topic: Option<Located<String>> = None, optional(topic());
         /// Whether the subscription has a Subscription Identifier (5.0).
         identifier: Option<Located<bool>> = None, optional(Flag);
+        /// The protocol version of a connection: `3.1`, `3.1.1`, or `5.0`, which it is when not given.
+        version: Option<Located<Version>> = None, optional(word());
+        /// Whether the session of a connection is to outlive it.
+        persistent: Option<Located<bool>> = None, optional(Flag);
+        /// Whether a connection opens an enhanced authentication (5.0).
+        enhanced_authentication: Option<Located<bool>> = None, optional(Flag);
         /// When, as in `2026-11-22T03:00:00+01:00`, for rules that hold at some hours; now when not given.
         at: Option<Located<i64>> = None, optional(moment());
         /// What the policy must say: `allow`, `deny`, or `observe` for what goes on in monitor mode and would else be refused.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Part;
+use super::features::features;
 use super::tables::{PolicyTable, RoleTable};
 use crate::config::problem::{self, Source};
 use crate::config::read::{Located, Reading, listed, nearest};
@@ -94,7 +95,7 @@ impl Names {
             || role.mode.as_ref().is_some_and(|mode| mode.value == Mode::Monitor)
             || role.on_broad_subscription == Broad::Filter
             || role.priority != Priority::Normal
-            || !(role.wildcard_subscriptions && role.shared_subscriptions && role.subscription_identifiers);
+            || !features(role).is_all();
         if acts || self.used.contains(&name.value) {
             return;
         }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use super::features::features;
 use super::tables::{CertificateMatch, Globs, MatchTable, RoleTable};
 use crate::config::check::no_file;
 use crate::config::problem;
@@ -38,9 +39,7 @@ pub(super) fn role(located: &Located<RoleTable>, listeners: Option<&[&str]>, rea
         on_broad_subscription: table.on_broad_subscription,
         max_lifetime: table.max_lifetime.as_ref().map(|lifetime| lifetime.value),
         priority: table.priority,
-        wildcard_subscriptions: table.wildcard_subscriptions,
-        shared_subscriptions: table.shared_subscriptions,
-        subscription_identifiers: table.subscription_identifiers,
+        features: features(table),
         ..Role::new(&name.value)
     })
 }

@@ -8,14 +8,17 @@ use jiff::tz::TimeZone;
 use super::payload::tables::PayloadTable;
 use super::signature::tables::SignatureTable;
 use crate::config::kinds::{
-    Days, File, Flag, Glob, Hours, Map, OneOrMany, Words, days, duration, glob, hours, label, list, name, one_or_many,
-    optional, plain_text, prefix, qos, required, required_list, seconds, size, table, timezone, topic_filter,
-    topic_name, word,
+    Days, File, Flag, Glob, Hours, KeepAliveSeconds, Map, OneOrMany, Words, count, days, duration, glob, hours, label,
+    list, name, one_or_many, optional, plain_text, prefix, qos, required, required_list, seconds, size, table,
+    timezone, topic_filter, topic_name, word,
 };
 use crate::config::read::{Located, settings};
+use crate::config::settings::{LARGEST_PAYLOAD, LONGEST_EXPIRY};
+use crate::config::tables::every_version;
 use crate::identity::{Pattern, Prefix};
+use crate::mqtt::Version;
 use crate::mqtt::frame::QoS;
-use crate::policy::{Broad, Draft, Mode, OnDeny, Priority};
+use crate::policy::{Broad, Draft, Mode, OnDeny, Persistence, Priority};
 
 /// Rules about what messages say: each may hold a schema or keys of its own.
 const MANY_RULES: usize = 10_000;
@@ -114,6 +117,40 @@ settings! {
         shared_subscriptions: bool = true, Flag;
         /// Whether its clients may use Subscription Identifiers (5.0).
         subscription_identifiers: bool = true, Flag;
+        /// Whether its clients may have messages retained, Wills included. This and all that follows is as in `[shield]` of the settings, for its clients alone; the strictest of the listener and of all roles holds.
+        retain: bool = true, Flag;
+        /// Whether its clients may use topics whose first level is `$SYS`; a grant must permit them in any case.
+        sys_topics: bool = true, Flag;
+        /// Whether its clients may have Wills.
+        wills: bool = true, Flag;
+        /// Whether its clients may use enhanced authentication (5.0).
+        enhanced_authentication: bool = true, Flag;
+        /// Whether sessions of its clients may outlive their connection: `end` has them end with it, `refuse` refuses the CONNECT that asks for one.
+        persistent_sessions: Persistence = Persistence::Allow, word();
+        /// How long sessions of its clients may outlive their connection (5.0).
+        max_session_expiry: Option<Located<Duration>> = None, optional(duration(Duration::ZERO..=LONGEST_EXPIRY));
+        /// The highest QoS, of what its clients publish and subscribe.
+        max_qos: QoS = QoS::Two, qos();
+        /// Protocol versions of its clients.
+        versions: Vec<Located<Version>> = every_version(), list(word(), 1..=3);
+        /// Levels of the topics that its clients publish to and subscribe. This and the other bounds are the listener's (`[limits]`) when not given.
+        max_topic_levels: Option<Located<usize>> = None, optional(count(1..=65_535));
+        /// Bytes of such topics.
+        max_topic_bytes: Option<Located<usize>> = None, optional(count(1..=65_535));
+        /// Bytes of the Client Identifiers of its clients.
+        max_client_id_bytes: Option<Located<usize>> = None, optional(count(1..=65_535));
+        /// Topic Filters in one SUBSCRIBE of its clients; those beyond are refused with 0x97.
+        max_filters: Option<Located<usize>> = None, optional(count(1..=65_535));
+        /// Subscriptions that one of its clients may hold.
+        max_subscriptions: Option<Located<usize>> = None, optional(count(1..=1_000_000));
+        /// Bytes of a payload that its clients publish, Wills included.
+        max_payload_bytes: Option<Located<usize>> = None, optional(size(0..=LARGEST_PAYLOAD));
+        /// The longest Keep Alive of its clients, which a Keep Alive of zero then counts as. 5.0 clients are told; clients of before are held to it all the same.
+        max_keep_alive: Option<Located<u16>> = None, optional(KeepAliveSeconds);
+        /// Receive Maximum towards its clients: messages above QoS 0 that they may have in flight (5.0).
+        receive_maximum: Option<Located<u16>> = None, optional(count(1..=65_535));
+        /// Topic Alias Maximum of its clients, each way (5.0).
+        topic_alias_maximum: Option<Located<u16>> = None, optional(count(0..=65_535));
     }
 }
 

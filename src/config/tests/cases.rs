@@ -69,7 +69,10 @@ fn each_kind_of_request_is_asked_as_it_is_written() {
     let message =
         |bytes: usize| format!("Message {{ topic: \"a/b\", qos: One, retain: true, payload_bytes: {bytes}, .. }}");
     let flags = "qos = 1\nretain = true";
-    assert_eq!(asked("connect = true"), "Connect(Connect { version: V50, clean_start: true })");
+    assert_eq!(
+        asked("connect = true"),
+        "Connect(Connect { version: V50, clean_start: true, session_expiry: 0, enhanced_authentication: false, client_id_bytes: 0 })"
+    );
     assert_eq!(asked(&format!("publish = \"a/b\"\n{flags}\npayload = \"xyz\"")), format!("Publish({})", message(3)));
     assert_eq!(asked(&format!("publish = \"a/b\"\n{flags}\nwill = true")), format!("Will({})", message(0)));
     assert_eq!(asked(&format!("receive = \"a/b\"\n{flags}\npayload_bytes = 9")), format!("Receive({})", message(9)));

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::policy;
 use crate::identity::{Attribute, Pattern, Prefix};
 use crate::mqtt::frame::QoS;
-use crate::policy::{Broad, Condition, Deny, Draft, Grant, Mode, OnDeny, Role, Window};
+use crate::policy::{Broad, Condition, Deny, Draft, Features, Grant, Mode, OnDeny, Role, Window};
 
 /// What policy files say together; `members` lists `a` and `c d`.
 fn united(texts: &[&str]) -> Result<Draft, String> {
@@ -95,9 +95,12 @@ fn everything_said_of_a_role_reaches_the_policy() {
             mode: Mode::Monitor,
             on_broad_subscription: Broad::Filter,
             max_lifetime: Some(Duration::from_secs(12 * 3600)),
-            wildcard_subscriptions: false,
-            shared_subscriptions: false,
-            subscription_identifiers: false,
+            features: Features {
+                wildcard_subscriptions: false,
+                shared_subscriptions: false,
+                subscription_identifiers: false,
+                ..Features::ALL
+            },
             ..Role::new("sensor")
         },
     );

@@ -10,7 +10,7 @@ use crate::mqtt::property::Property::{
     WildcardSubscriptionAvailable,
 };
 use crate::mqtt::reason::ReasonCode;
-use crate::policy::{Draft, Grant, Mode, Role};
+use crate::policy::{Draft, Features, Grant, Mode, Role};
 
 const V: Version = Version::V50;
 
@@ -23,9 +23,12 @@ fn draft(max_qos: QoS, retain: bool, role: Role) -> Draft {
 
 fn narrow() -> Role {
     Role {
-        wildcard_subscriptions: false,
-        shared_subscriptions: false,
-        subscription_identifiers: false,
+        features: Features {
+            wildcard_subscriptions: false,
+            shared_subscriptions: false,
+            subscription_identifiers: false,
+            ..Features::ALL
+        },
         ..Role::new("narrow")
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of the engine as a whole.
 
+mod features;
 mod model;
 mod properties;
 mod scale;

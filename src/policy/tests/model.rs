@@ -189,9 +189,9 @@ impl World<'_> {
         let mut noes = Vec::new();
         type May = fn(&Role) -> bool;
         let limits: [(bool, May, Reason); 3] = [
-            (filter.contains(['+', '#']), |role| role.wildcard_subscriptions, Reason::Wildcard),
-            (group.is_some(), |role| role.shared_subscriptions, Reason::SharedSubscription),
-            (asked.has_identifier, |role| role.subscription_identifiers, Reason::SubscriptionIdentifier),
+            (filter.contains(['+', '#']), |role| role.features.wildcard_subscriptions, Reason::Wildcard),
+            (group.is_some(), |role| role.features.shared_subscriptions, Reason::SharedSubscription),
+            (asked.has_identifier, |role| role.features.subscription_identifiers, Reason::SubscriptionIdentifier),
         ];
         for (uses, may, reason) in limits {
             for role in self.roles().into_iter().filter(|role| uses && !may(role)) {

@@ -6,7 +6,7 @@ use super::nobody;
 use super::worlds::Ask;
 use crate::identity::{Attribute, Identity, Pattern};
 use crate::mqtt::frame::QoS;
-use crate::policy::{Authority, Broad, Condition, Decision, Deny, Draft, Grant, Mode, OnDeny, Policy, Role};
+use crate::policy::{Authority, Broad, Condition, Decision, Deny, Draft, Features, Grant, Mode, OnDeny, Policy, Role};
 
 /// Everyone may do this, and no more.
 pub(super) fn grant(publish: &[&str], subscribe: &[&str]) -> Grant {
@@ -291,9 +291,12 @@ fn broad_subscriptions_go_on_where_a_role_has_its_deliveries_filtered() {
 #[test]
 fn roles_may_do_without_parts_of_the_protocol() {
     let role = Role {
-        wildcard_subscriptions: false,
-        shared_subscriptions: false,
-        subscription_identifiers: false,
+        features: Features {
+            wildcard_subscriptions: false,
+            shared_subscriptions: false,
+            subscription_identifiers: false,
+            ..Features::ALL
+        },
         ..Role::new("plain")
     };
     let cases = [

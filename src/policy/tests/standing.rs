@@ -7,7 +7,7 @@ use super::semantics::{DEFAULT, ask, check, draft, grant, texts, words};
 use crate::identity::Identity;
 use crate::mqtt::frame::QoS;
 use crate::policy::{
-    Authority, Deny, Draft, Grant, Message, Mode, OnDeny, Policy, Reason, Request, Role, Rule, Verdict,
+    Authority, Deny, Draft, Features, Grant, Message, Mode, OnDeny, Policy, Reason, Request, Role, Rule, Verdict,
 };
 
 #[test]
@@ -89,7 +89,8 @@ fn powers_are_the_most_that_grants_permit() {
     assert_eq!(powers(Draft { on_deny: OnDeny::Monitor, ..zero() }), (2, true, true), "other topics are open");
     let watched = Grant { mode: Mode::Monitor, ..capped("a", QoS::Zero, false) };
     assert_eq!(powers(draft([watched])), (2, true, true));
-    let plain = Role { wildcard_subscriptions: false, ..Role::new("plain") };
+    let features = Features { wildcard_subscriptions: false, ..Features::ALL };
+    let plain = Role { features, ..Role::new("plain") };
     assert_eq!(powers(Draft { roles: vec![plain.clone()], ..zero() }), (0, false, false));
     let watched = Role { mode: Mode::Monitor, ..plain };
     assert_eq!(powers(Draft { roles: vec![watched, Role::new("held")], ..zero() }), (0, false, true));

@@ -12,8 +12,8 @@ use crate::identity::{Attribute, Identity, Pattern, Prefix};
 use crate::mqtt::Version;
 use crate::mqtt::frame::QoS;
 use crate::policy::{
-    Broad, Condition, Connect, Deny, Draft, Grant, Message, MessageRule, Mode, OnDeny, PayloadRule, Request, Role,
-    Subscription, Window,
+    Broad, Condition, Connect, Deny, Draft, Features, Grant, Message, MessageRule, Mode, OnDeny, PayloadRule, Request,
+    Role, Subscription, Window,
 };
 
 /// A request that owns its texts.
@@ -39,7 +39,7 @@ impl Ask {
             properties: None,
         };
         match self {
-            Self::Connect => Request::Connect(Connect { version: Version::V50, clean_start: true }),
+            Self::Connect => Request::Connect(Connect::new(Version::V50)),
             Self::Will(topic, qos, retain, bytes) => Request::Will(message(topic, *qos, *retain, *bytes)),
             Self::Publish(topic, qos, retain, bytes) => Request::Publish(message(topic, *qos, *retain, *bytes)),
             Self::Receive(topic, qos, retain, bytes) => Request::Receive(message(topic, *qos, *retain, *bytes)),
@@ -146,9 +146,12 @@ fn role(name: &'static str) -> impl Strategy<Value = Role> {
             members: members.map(|names| names.into_iter().map(Into::into).collect::<HashSet<_>>()),
             mode,
             on_broad_subscription: if is_broad { Broad::Filter } else { Broad::Refuse },
-            wildcard_subscriptions: wildcards,
-            shared_subscriptions: shared,
-            subscription_identifiers: identifiers,
+            features: Features {
+                wildcard_subscriptions: wildcards,
+                shared_subscriptions: shared,
+                subscription_identifiers: identifiers,
+                ..Features::ALL
+            },
             ..Role::new(name)
         },
     )

@@ -136,7 +136,7 @@ impl Engine {
             Decision::Deny(_) => false,
             other => panic!("{other:?}"),
         };
-        let connect = policy::Connect { version: Version::V50, clean_start: true };
+        let connect = policy::Connect::new(Version::V50);
         answers.connected = permits(&Request::Connect(connect));
         if !answers.connected {
             return answers;
