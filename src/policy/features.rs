@@ -419,7 +419,7 @@ impl Authority {
             return decision;
         };
         let mut decision = decision;
-        for source in self.sources().filter(|source| source.features.max_qos < qos && !self.enforces(source)) {
+        for source in self.sources().filter(|source| source.features.max_qos < qos && !self.holds_to(source)) {
             decision = self.refuse(source.refusal(Feature::MaxQos), decision);
         }
         let most = withheld.enforced.max_qos;
@@ -433,7 +433,7 @@ impl Authority {
         }
     }
 
-    fn enforces(&self, source: &Source<'_>) -> bool {
+    fn holds_to(&self, source: &Source<'_>) -> bool {
         source.is_enforced && !self.is_monitored()
     }
 
@@ -461,7 +461,7 @@ impl Authority {
         sources().next()?;
         let sum = |sum: Features, source: Source<'_>| sum.stricter(source.features);
         let strictest = sources().fold(Features::ALL, sum);
-        let enforced = sources().filter(|source| self.enforces(source)).fold(Features::ALL, sum);
+        let enforced = sources().filter(|source| self.holds_to(source)).fold(Features::ALL, sum);
         Some(Withheld { strictest, enforced })
     }
 }

@@ -234,7 +234,7 @@ fn a_keep_alive_of_zero_counts_as_the_longest_where_there_is_one() {
 fn another_policy_or_name_leaves_the_listeners_word_in_force() {
     let shield = Shield { features: Features { retain: false, ..Features::ALL }, mode: Mode::Enforce };
     let mut authority = authority(all(), shield);
-    let mut held = |authority: &mut Authority, case: &str| {
+    let held = |authority: &mut Authority, case: &str| {
         let said = words(&authority.decide(&nobody(), &ask("pub a retain").request()));
         assert_eq!(said, "reject shield.retain retain", "{case}");
     };
