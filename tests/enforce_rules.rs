@@ -92,7 +92,9 @@ fn row(version: Version, from: Direction, qos: QoS, on_deny: OnDeny) {
             assert_eq!(quarantine, (on_deny == OnDeny::Quarantine).then_some(Quarantine::Queued), "{row}");
             detail
         }
-        kind @ (Kind::Refused { .. } | Kind::Observed { .. } | Kind::Rewritten(_)) => panic!("{row}: {kind:?}"),
+        kind @ (Kind::Refused { .. } | Kind::Observed { .. } | Kind::Rewritten(_) | Kind::Throttled { .. }) => {
+            panic!("{row}: {kind:?}")
+        }
     };
     let detail = detail.expect("what is wrong");
     assert!(!detail.problem.is_empty() && !detail.problem.contains("101"), "{row}: {detail:?}");

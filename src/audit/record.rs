@@ -169,6 +169,10 @@ pub fn record(context: &ConnectionContext<'_>, event: &Event, time: SystemTime) 
             detail.as_deref()
         }
         Kind::Rewritten(_) => None,
+        Kind::Throttled { rule } => {
+            line.bounded("rule", rule);
+            None
+        }
     };
     line.text("policy", &*event.policy_version);
     detailed(&mut line, detail);

@@ -11,7 +11,7 @@ use crate::mqtt::error::DecodeError;
 use crate::policy::{OnDeny, Reason};
 
 /// Every `event`, and when it is written.
-pub(super) const EVENTS: [(&str, &str); 12] = [
+pub(super) const EVENTS: [(&str, &str); 13] = [
     ("started", "The gateway starts. The first record of each run."),
     ("not_accepted", "A connection was refused at accept, before anything of it was read: a limit was reached."),
     (
@@ -24,6 +24,10 @@ pub(super) const EVENTS: [(&str, &str); 12] = [
     ),
     ("observed", "A packet, or one Topic Filter of a SUBSCRIBE, went on that would have been refused: monitor mode."),
     ("rewritten", "A packet went on changed."),
+    (
+        "throttled",
+        "A packet waits for a rate to have room, and what comes behind it does. Once a minute for each connection and rate.",
+    ),
     (
         "quarantine_lost",
         "A message whose refusal says `queued` will not be at the quarantine topic; its own record says by what it was refused.",
@@ -181,7 +185,7 @@ pub fn reference() -> String {
     table(&mut page, "Fields, in their order", ["field", "what"], FIELDS);
     let _ = writeln!(page, "## Reasons\n");
     list(&mut page, "Of `not_accepted`, the limit that was reached", NOT_ACCEPTED);
-    list(&mut page, "Of `refused` and `observed`", Reason::ALL.map(Reason::label));
+    list(&mut page, "Of `refused`, `observed` and `throttled`", Reason::ALL.map(Reason::label));
     list(&mut page, "Of `quarantine_lost`", Loss::ALL.map(Loss::label));
     list(&mut page, "Of `rewritten`", Rewrite::ALL.map(Rewrite::label));
     list(&mut page, "Of `rejudged`", [super::STALE_LIST]);

@@ -1,5 +1,7 @@
 //! Why a connection ends, by whose doing, and the statement of the standard that was broken.
 
+use std::time::Duration;
+
 use super::event::{Detail, Text};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::{Direction, Version};
@@ -23,13 +25,16 @@ pub struct End {
     pub client_id: Option<Text>,
     /// The client says goodbye, and asks for its Will to be published (5.0).
     pub leaves_will: bool,
+    /// The rule says that the client is to be banned, too: for so long, the first time.
+    pub ban: Option<Duration>,
 }
 
 impl End {
     /// An end that breaks no statement.
     #[must_use]
     pub const fn new(cause: Cause, blame: Blame) -> Self {
-        Self { cause, blame, statement: None, rule: None, detail: None, client_id: None, leaves_will: false }
+        let (statement, rule, detail, client_id, ban) = (None, None, None, None, None);
+        Self { cause, blame, statement, rule, detail, client_id, leaves_will: false, ban }
     }
 
     /// A packet of `sender` does not decode.

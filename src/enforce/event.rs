@@ -53,6 +53,11 @@ pub enum Kind {
     },
     /// It went on changed.
     Rewritten(Rewrite),
+    /// It waits for a rate to have room, and what comes behind it does; this is told once in a while.
+    Throttled {
+        /// Id of the rule.
+        rule: Text,
+    },
 }
 
 impl Kind {
@@ -75,6 +80,7 @@ impl Kind {
             Self::Refused { .. } => "refused",
             Self::Observed { .. } => "observed",
             Self::Rewritten(_) => "rewritten",
+            Self::Throttled { .. } => "throttled",
         }
     }
 
@@ -84,6 +90,7 @@ impl Kind {
         match self {
             Self::Refused { reason, .. } | Self::Observed { reason, .. } => reason.label(),
             Self::Rewritten(rewrite) => rewrite.label(),
+            Self::Throttled { .. } => Reason::Rate.label(),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod end;
 pub mod event;
 mod exchange;
 mod lowered;
+mod meter;
 mod open;
 pub mod output;
 mod pass;
@@ -33,6 +34,7 @@ mod subscriptions;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod weigh;
 
 use std::sync::Arc;
@@ -99,7 +101,8 @@ enum Phase {
 /// What became of an `input`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// Bytes of it that are done with. The rest is presented again, with more behind it.
+    /// Bytes of it that are done with. The rest is presented again, without [`Output::overtaken`], with more behind it; and
+    /// at [`Connection::resumes`], where that says when, with or without.
     pub consumed: usize,
     /// The rest can't be judged yet, whatever comes behind it: do not read this side. Present it again, changed or not,
     /// after each `receive` from the other side.
@@ -189,6 +192,7 @@ impl Connection {
     pub fn adopt(&mut self, at: At, terms: &Arc<Terms>, out: &mut Output) -> Result<(), End> {
         self.tell_news(out);
         self.terms = Arc::clone(terms);
+        self.ask_again(at.now);
         let judged = self.standing.adopt(terms, at);
         self.ends = self.standing.ends();
         judged.map_err(|end| self.ended(end, out))?;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::event::Event;
 use super::quarantine::Quarantined;
+use crate::policy::RuleId;
 
 /// Everything that one call says is to be written, recorded and counted.
 ///
@@ -16,6 +17,10 @@ pub struct Output {
     /// For the side that sent `input`: answers by the gateway. In calls without an `input` (a deadline, a lost peer,
     /// a shutdown): for the client.
     pub back: Vec<u8>,
+    /// What of `input`, behind [`super::Received::consumed`], is done with all the same: it went by what waits. In order.
+    pub overtaken: Vec<Range<usize>>,
+    /// For each packet that began to wait, the rule that it waits for.
+    pub waits: Vec<RuleId>,
     /// Refusals and rewrites, in order. The end of a connection is not among them: it is the call's `Err`.
     pub events: Vec<Event>,
     /// Messages for the quarantine topic: one for each event whose message is [`super::Quarantine::Queued`], in the same order.
@@ -30,6 +35,8 @@ impl Output {
         clear(&mut self.onward.segments, 1024);
         clear(&mut self.onward.made, 64 << 10);
         clear(&mut self.back, 64 << 10);
+        clear(&mut self.overtaken, 64);
+        clear(&mut self.waits, 16);
         clear(&mut self.events, 256);
         clear(&mut self.quarantined, 16);
         self.counts = Counts::default();

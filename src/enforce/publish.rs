@@ -6,9 +6,12 @@ use std::time::Duration;
 use super::end::{End, Violation};
 use super::event::{Kind, Quarantine};
 use super::exchange::Sending;
+use super::meter::Counted;
 use super::refusal::{self, Answer, Subject};
 use super::relay::{Call, Step, lenient};
 use super::side::Side;
+use super::standing::Standing;
+use super::throttle::Held;
 use super::weigh::{Limit, Refused, beyond_limits, note_rewrites, request, weigh};
 use super::{Blame, Connection, Text};
 use crate::mqtt::error::DecodeError;
@@ -16,7 +19,7 @@ use crate::mqtt::frame::{FixedHeader, Frame, PacketType};
 use crate::mqtt::packet::PublishHead;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Context, Direction, Version};
-use crate::policy::{Denial, Message, OnDeny, Reason};
+use crate::policy::{Denial, Message, Metered, OnDeny, Reason};
 
 /// Names of the gateway's own limits, where they refuse a message.
 const TOO_LARGE_TO_JUDGE: Denial = Denial::limit("max_buffered_bytes", Reason::TooLarge);
@@ -143,11 +146,18 @@ impl Connection {
         let side = sender(call.from, &self.client, &self.broker);
         let (topic, name) =
             resolve(side, head).map_err(|violation| End::illegal(violation, self.version, call.from))?;
-        let weighed = match limit {
-            Limit::First(denial) => Err(Refused { denial, about: topic }),
-            Limit::None | Limit::Last(_) => {
-                weigh(&mut self.standing, call, judged, (side, self.version), (topic, &name), limit)
+        let excess = match count(&mut self.standing, call, judged, topic, &limit) {
+            Counted::Pass => None,
+            Counted::Wait(wait, denial) => {
+                let topic = Text::new(topic);
+                return Ok(self.wait(call, wait, &denial, Held::Content, PacketType::Publish, Some(&topic)));
             }
+            Counted::Excess(excess) => Some(excess),
+        };
+        let weighed = match (limit, &excess) {
+            (Limit::First(denial), _) => Err(Refused { denial, about: topic }),
+            (_, Some(excess)) => Err(Refused { denial: excess.denial.clone(), about: topic }),
+            (limit, None) => weigh(&mut self.standing, call, judged, (side, self.version), (topic, &name), limit),
         };
         match (weighed, sending) {
             (Ok(anew), Sending::First | Sending::Repeat) => {
@@ -170,7 +180,8 @@ impl Connection {
                 let answer = self.refuse(call, judged, topic, &refused, sending);
                 if let Answer::Disconnect(_) | Answer::Close = answer {
                     let blame = if call.from == Direction::FromClient { Blame::Client } else { Blame::Gateway };
-                    return Err(End::denied(&refused.denial, blame));
+                    let ban = excess.and_then(|excess| excess.ban);
+                    return Err(End { ban, ..End::denied(&refused.denial, blame) });
                 }
                 let rule = refused.denial.rule.as_str();
                 Ok(self.stop(call, judged, answer, sending, Some(rule)))
@@ -226,6 +237,17 @@ impl Connection {
         }
         Ok(Step::Hold)
     }
+}
+
+/// Counts a message that may be sent as far as the state of the connection goes.
+#[inline]
+fn count(standing: &mut Standing, call: &mut Call<'_>, judged: &Judged<'_>, topic: &str, limit: &Limit) -> Counted {
+    if let Limit::First(_) = limit {
+        return Counted::Pass;
+    }
+    let payload_bytes = judged.total_len - judged.head.head_len;
+    let message = Metered::Message { from: call.from, topic, payload_bytes };
+    standing.count(call, message, PacketType::Publish, Some(topic))
 }
 
 /// The side that sends.

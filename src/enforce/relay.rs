@@ -7,6 +7,7 @@ use super::end::{End, Violation};
 use super::event::{Event, Kind, Rewrite, Text};
 use super::output::Output;
 use super::side::Inside;
+use super::throttle::MAX_HELD;
 use super::{Connection, Phase, Received, Terms};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, Frame, PacketType};
@@ -14,7 +15,7 @@ use crate::mqtt::{Context, Direction, Limits};
 use crate::policy::Denial;
 
 /// What a sender may leave unread of answers while the other peer sends it a large PUBLISH.
-const MAX_WAITING: usize = 16 << 10;
+pub(super) const MAX_WAITING: usize = 16 << 10;
 
 /// One call of `receive`.
 pub(super) struct Call<'c> {
@@ -38,6 +39,12 @@ impl<'c> Call<'c> {
     /// The next `len` bytes, as a range of `input`.
     pub(super) const fn next(&self, len: usize) -> Range<usize> {
         self.at..self.at + len
+    }
+
+    /// Bytes that stay with the caller.
+    fn held_bytes(&self) -> usize {
+        let overtaken: usize = self.out.overtaken.iter().map(ExactSizeIterator::len).sum();
+        self.rest().len().saturating_sub(overtaken)
     }
 
     pub(super) fn refused(&mut self, packet_type: PacketType, topic: Option<&str>, denial: &Denial) {
@@ -76,6 +83,8 @@ pub(super) enum Step {
     More,
     /// It must wait for the other direction.
     Hold,
+    /// It must wait for a rate to have room.
+    Wait,
 }
 
 impl Connection {
@@ -83,8 +92,13 @@ impl Connection {
     pub(super) fn relay(&mut self, call: &mut Call<'_>) -> Result<Received, End> {
         let mut whole = false;
         let mut hold = false;
-        while call.at < call.input.len() {
-            match self.step(call)? {
+        let mut waits = self.waits(call);
+        while call.at < call.input.len() && !waits && !hold {
+            let step = self.step(call)?;
+            if let Step::Forward(len) | Step::Done(len) | Step::Part(len) = step {
+                self.gone_on(call, len);
+            }
+            match step {
                 Step::Forward(len) => {
                     call.out.onward.forward(call.next(len));
                     call.at += len;
@@ -96,13 +110,18 @@ impl Connection {
                 }
                 Step::Part(len) => call.at += len,
                 Step::More => break,
-                Step::Hold => {
-                    hold = true;
-                    break;
-                }
+                Step::Hold => hold = true,
+                Step::Wait => waits = true,
             }
         }
-        self.note_time(call, whole, hold);
+        let rests = hold || waits;
+        if waits {
+            self.overtake(call)?;
+            hold = call.held_bytes() >= MAX_HELD;
+        } else {
+            self.side_mut(call.from).throttle = None;
+        }
+        self.note_time(call, whole, rests);
         Ok(Received { consumed: call.at, hold })
     }
 
@@ -139,6 +158,9 @@ impl Connection {
         }
         let Some(header) = self.header(call)? else { return Ok(Step::More) };
         self.judge_phase(call.from, header.packet_type)?;
+        if let Some(step) = self.count_next(call, &header)? {
+            return Ok(step);
+        }
         let step = match header.packet_type {
             PacketType::Publish => self.publish(call, &header)?,
             PacketType::Connect
@@ -163,7 +185,7 @@ impl Connection {
     }
 
     /// Before CONNACK there is CONNACK, and an enhanced authentication, which the client may leave ([MQTT-3.1.2-30]).
-    fn judge_phase(&self, from: Direction, packet_type: PacketType) -> Result<(), End> {
+    pub(super) fn judge_phase(&self, from: Direction, packet_type: PacketType) -> Result<(), End> {
         match (self.phase, from, packet_type) {
             (Phase::Connected, ..)
             | (Phase::AwaitConnack, _, PacketType::Auth)
@@ -176,7 +198,7 @@ impl Connection {
 
     /// The next fixed header, judged. A PUBLISH of the broker's that is too large for the gateway is refused later, by
     /// itself.
-    fn header(&self, call: &Call<'_>) -> Result<Option<FixedHeader>, End> {
+    pub(super) fn header(&self, call: &Call<'_>) -> Result<Option<FixedHeader>, End> {
         let context = Context { version: self.version, direction: call.from, limits: call.limits };
         let header = match context.header(call.rest()) {
             Err(DecodeError::PacketTooLarge) if self.is_oversize_delivery(call) => {
@@ -206,7 +228,7 @@ impl Connection {
         Ok(())
     }
 
-    fn control(&mut self, call: &mut Call<'_>, header: FixedHeader) -> Result<Step, End> {
+    pub(super) fn control(&mut self, call: &mut Call<'_>, header: FixedHeader) -> Result<Step, End> {
         let Some(bytes) = call.rest().get(..header.total_len()) else { return Ok(Step::More) };
         let context = Context { version: self.version, direction: call.from, limits: call.limits };
         let packet = context.packet(Frame { header, bytes }).map_err(|error| End::malformed(error, call.from))?;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::alias::Aliases;
 use super::exchange::Exchanges;
+use super::throttle::Throttle;
 
 /// What is known of a sender.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub(super) struct Side {
     pub(super) max_packet_bytes: u32,
     /// Bytes of its next packet that must be there before it is looked at again.
     pub(super) awaited_bytes: u32,
+    /// Its next packet has been counted by the rates of packets.
+    pub(super) is_counted: bool,
+    /// What it sends waits for a rate to have room.
+    pub(super) throttle: Option<Box<Throttle>>,
 }
 
 /// Where a stream of packets stands.
@@ -55,6 +60,8 @@ impl Side {
             receive_maximum: u16::MAX,
             max_packet_bytes: u32::MAX,
             awaited_bytes: 0,
+            is_counted: false,
+            throttle: None,
         }
     }
 
@@ -78,6 +85,7 @@ impl Side {
 
     /// Whether nothing that it sent is unfinished.
     pub(super) fn is_quiet(&self) -> bool {
-        !self.is_streaming() && self.started.is_none() && self.waiting.is_empty() && self.exchanges.is_empty()
+        let is_between = !self.is_streaming() && self.started.is_none() && self.throttle.is_none();
+        is_between && self.waiting.is_empty() && self.exchanges.is_empty()
     }
 }

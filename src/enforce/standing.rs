@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::RandomState;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::end::{Blame, Cause, End};
 use super::event::{Event, Kind, Rewrite, Text};
@@ -15,7 +15,14 @@ use crate::mqtt::connect::{Connect, Will};
 use crate::mqtt::frame::{PacketType, QoS};
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::{Direction, Limits, Version};
-use crate::policy::{self, Authority, Decision, Denial, Message, OnDeny, Reason, Request, Shield};
+use crate::policy::{self, Authority, Decision, Denial, Message, OnDeny, Reason, Request, RuleId, Shield};
+use crate::rate::Epoch;
+
+/// How long after a client was said to wait for a rule that is said again.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
+
+/// Rules of which it is said in that time.
+const MAX_TOLD: usize = 16;
 
 /// A client, its authority, and what of its CONNECT is judged again.
 #[derive(Debug)]
@@ -29,6 +36,8 @@ pub(super) struct Standing {
     connect: policy::Connect,
     shield: Arc<Shield>,
     will: Option<Box<LastWill>>,
+    /// Rules that the client has been made to wait for, and when that was told.
+    told: Vec<(RuleId, Instant)>,
     /// When CONNECT was judged.
     began: Instant,
     /// When what proves the client's identity ends.
@@ -130,6 +139,7 @@ impl Standing {
             news: Vec::new(),
             connect: asked(connect),
             shield: Arc::clone(&terms.shield),
+            told: Vec::new(),
             will: None,
             began: at.now,
             proof_ends: at.ends,
@@ -248,6 +258,21 @@ impl Standing {
             }
             Decision::Deny(denial) => Err(End::denied(&denial, blame)),
         }
+    }
+
+    /// What the times of buckets are counted from.
+    pub(super) fn epoch(&self, terms: &Terms) -> Epoch {
+        terms.memory.as_ref().map_or(Epoch::new(self.began), |memory| memory.epoch())
+    }
+
+    /// Whether it is to be told that the client waits for this rule: the first time, and again after a while.
+    pub(super) fn tells(&mut self, rule: &RuleId, now: Instant) -> bool {
+        self.told.retain(|(_, at)| now.saturating_duration_since(*at) < TOLD_AGAIN);
+        let tells = self.told.len() < MAX_TOLD && self.told.iter().all(|(told, _)| told != rule);
+        if tells {
+            self.told.push((rule.clone(), now));
+        }
+        tells
     }
 
     /// CONNECT went on changed.

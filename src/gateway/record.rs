@@ -15,7 +15,7 @@ use crate::enforce::event::{Kind, Quarantine};
 use crate::enforce::output::{Counts, Output};
 use crate::envelope::About;
 use crate::identity::Identity;
-use crate::metrics::ServerMetrics;
+use crate::metrics::{ServerMetrics, Throttling};
 use crate::mqtt::frame::PacketType;
 use crate::mqtt::{Direction, Version};
 use crate::tls::session::Session;
@@ -122,6 +122,16 @@ impl Recorder {
             let record = audit::record(&self.context(identity), &event, SystemTime::now());
             self.offer(record);
         }
+    }
+
+    /// Counts what began to wait for a rate to have room.
+    pub(super) fn waits(&self, output: &Output) {
+        output.waits.iter().for_each(|rule| self.shared.metrics.waits(rule.as_str()));
+    }
+
+    /// Something of the connection waits for a rate to have room, from `now` on.
+    pub(super) fn throttled(&self, now: Instant) -> Throttling {
+        self.shared.metrics.throttled(now)
     }
 
     /// Whether a side may be read: not while a record waits for room.

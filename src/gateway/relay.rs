@@ -4,6 +4,7 @@
 //! peer that stops reading stops being read from. Everything that is decided is decided in [`crate::enforce`].
 
 mod standing;
+mod throttle;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -26,8 +27,9 @@ use crate::enforce::Connection;
 use crate::enforce::end::{Cause, End};
 use crate::enforce::output::Segment;
 use crate::identity::Identity;
-use crate::metrics::Open;
+use crate::metrics::{Open, Throttling};
 use crate::mqtt::Direction;
+use throttle::Left;
 
 /// Answers that may wait for a peer that sends without reading; then it is not read either.
 const MAX_WAITING_ANSWERS: usize = 16 * 1024;
@@ -52,6 +54,10 @@ pub(super) struct Relay {
     member: Member,
     /// It is to be judged again.
     is_due: bool,
+    /// Counts the time that something waits for a rate to have room.
+    throttling: Option<Box<Throttling>>,
+    /// The client is gone, and what it has sent is not through.
+    left: Option<Box<Left>>,
 }
 
 /// One peer.
@@ -106,6 +112,8 @@ impl Relay {
             drain_until: None,
             member,
             is_due: false,
+            throttling: None,
+            left: None,
         }
     }
 
@@ -164,6 +172,7 @@ impl Relay {
             if self.client_rests() {
                 self.connection.client_not_read(now);
             }
+            self.count_throttling(now);
             if !self.buffered.set(self.client.held_bytes() + self.broker.held_bytes()) {
                 return Poll::Ready(self.close(Cause::Overload, cx, scratch));
             }
@@ -210,13 +219,17 @@ impl Relay {
         if self.side(from.opposite()).transport.unsent_bytes() > 0 {
             return Poll::Pending;
         }
+        if self.connection.resumes(from).is_some_and(|at| at <= now) {
+            return Poll::Ready(self.resume(from, cx, scratch, now));
+        }
+        let has_left = from == Direction::FromClient && self.left.is_some();
         let side = self.side(from);
-        if side.hold || side.transport.unsent_bytes() > MAX_WAITING_ANSWERS {
+        if side.hold || has_left || side.transport.unsent_bytes() > MAX_WAITING_ANSWERS {
             return Poll::Pending;
         }
         match ready!(side.transport.poll_read(cx, &mut scratch.io, now)) {
-            Err(error) => Poll::Ready(Err(self.lose(from, Some(&error), cx, scratch))),
-            Ok(Input::End) => Poll::Ready(Err(self.lose(from, None, cx, scratch))),
+            Err(error) => Poll::Ready(self.leave(from, Some(error), cx, scratch, now)),
+            Ok(Input::End) => Poll::Ready(self.leave(from, None, cx, scratch, now)),
             Ok(input) => Poll::Ready(self.take(from, input, cx, scratch, now)),
         }
     }
@@ -286,7 +299,10 @@ impl Relay {
 
         let received = received?;
         side.hold = received.hold;
-        if was_empty {
+        self.recorder.waits(output);
+        if !output.overtaken.is_empty() {
+            side.tail = throttle::without(bytes, received.consumed, &output.overtaken);
+        } else if was_empty {
             side.tail = bytes.get(received.consumed..).unwrap_or_default().to_vec();
         } else if received.consumed == 0 {
             side.tail = tail;
@@ -304,6 +320,7 @@ impl Relay {
         if self.drain_until.is_some_and(|deadline| now >= deadline || self.connection.is_quiet()) {
             return Err(self.close(Cause::ShutDown, cx, scratch));
         }
+        self.meet_leaving(cx, scratch, now)?;
         for side in [Direction::FromClient, Direction::FromBroker] {
             if self.write_deadline_of(side).is_some_and(|deadline| now >= deadline) {
                 return Err(self.stall(side, cx, scratch));
@@ -324,6 +341,9 @@ impl Relay {
             self.write_deadline_of(Direction::FromClient),
             self.write_deadline_of(Direction::FromBroker),
             self.protocol_deadline(),
+            self.resumes(Direction::FromClient),
+            self.resumes(Direction::FromBroker),
+            self.left.as_ref().map(|left| left.until),
         ];
         deadlines.into_iter().flatten().min()
     }

@@ -66,6 +66,8 @@ pub(super) const DIRECTIONS: [&str; 2] = ["from_client", "from_broker"];
 pub(super) const TLS_VERSIONS: [&str; 2] = ["1.2", "1.3"];
 pub(super) const RESUMED: [&str; 2] = ["false", "true"];
 pub(super) const RELOAD_OUTCOMES: [&str; 2] = ["applied", "refused"];
+/// What became of what came too fast.
+pub(super) const RATE_ACTIONS: [&str; 5] = ["throttle", "reject", "disconnect", "ban", "observe"];
 pub(super) const REJUDGED_OUTCOMES: [&str; 2] = ["kept", "ended"];
 
 pub(super) const METHODS: [&str; 7] = ["unproven", "certificate", "password", "token", "address", "http", "anonymous"];
@@ -263,6 +265,18 @@ pub(super) const DETECTIONS: Family = counter(
     &[closed("detector", &DETECTORS)],
     "What was done too often, by the setting of `[protection]` that limits it: connections refused for it, bans begun, and what was left to known addresses.",
 );
+pub(super) const RATE_EXCEEDED: Family = counter(
+    "tidegate_rate_exceeded_total",
+    &[
+        Label { name: "rule", values: Values::Setting("id of a `[[rate]]`, or name of a rate in `[protection]`") },
+        closed("action", &RATE_ACTIONS),
+    ],
+    "What came faster than a rate allows, by what became of it; a packet that had to wait counts once.",
+);
+pub(super) const THROTTLED_CONNECTIONS: Family =
+    gauge("tidegate_throttled_connections", &[], "Connections of which a packet waits for a rate to have room.");
+pub(super) const THROTTLED_SECONDS: Family =
+    counter("tidegate_throttled_seconds_total", &[], "How long connections have waited so.");
 pub(super) const PROTOCOL_ERRORS: Family = counter(
     "tidegate_protocol_errors_total",
     &[
@@ -414,6 +428,9 @@ pub(super) const ALL: &[&Family] = &[
     &QUARANTINE_CONNECTED,
     &REWRITES,
     &DETECTIONS,
+    &RATE_EXCEEDED,
+    &THROTTLED_CONNECTIONS,
+    &THROTTLED_SECONDS,
     &PROTOCOL_ERRORS,
     &JUDGE_SECONDS,
     &BUFFERED_BYTES,

@@ -10,6 +10,7 @@ mod family;
 mod lifecycle;
 mod process;
 mod quarantine;
+mod rates;
 mod reading;
 mod reference;
 mod series;
@@ -18,7 +19,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
@@ -26,6 +27,7 @@ pub use detector::Detector;
 pub use family::{AcceptError, CacheOf, CertificateKind, ServiceOutcome, Side};
 pub use lifecycle::ReloadMetrics;
 pub use quarantine::QuarantineMetrics;
+pub use rates::Throttling;
 pub use reading::{LabelledSource, Source};
 pub use reference::reference;
 pub use series::{ListenerMetrics, Open, ServerMetrics};
@@ -77,6 +79,7 @@ pub struct Metrics {
     certificate_expiry: IntGaugeVec,
     judge_seconds: Histogram,
     reloads: ReloadMetrics,
+    rates: rates::RateMetrics,
 }
 
 impl Metrics {
@@ -109,6 +112,7 @@ impl Metrics {
             certificate_expiry: gauges(&registry, &family::CERTIFICATE_EXPIRY)?,
             judge_seconds: histogram(&registry, &family::JUDGE_SECONDS)?.get_metric_with_label_values::<&str>(&[])?,
             reloads: ReloadMetrics::new(&registry)?,
+            rates: rates::RateMetrics::new(&registry)?,
             listeners: by_listener,
             servers: Mutex::default(),
             of_servers,
@@ -199,6 +203,7 @@ impl Metrics {
 
     /// One packet (or one Topic Filter) refused, rewritten, or let go on in monitor mode.
     pub fn event(&self, event: &Event) {
+        self.rates.event(event);
         let (direction, packet_type) = (direction_label(event.direction), packet_type_label(event.packet_type));
         let reason = event.kind.reason_label();
         match event.kind {
@@ -212,6 +217,7 @@ impl Metrics {
                 add(&self.observed, &[direction, packet_type, reason, on_deny.label()]);
             }
             Kind::Rewritten(_) => add(&self.rewrites, &[direction, packet_type, reason]),
+            Kind::Throttled { .. } => {}
         }
     }
 
@@ -219,6 +225,24 @@ impl Metrics {
     pub fn detected(&self, detector: Detector) {
         let all = Detector::ALL.iter().zip(&self.detections);
         all.filter(|(one, _)| **one == detector).for_each(|(_, counter)| counter.inc());
+    }
+
+    /// A packet began to wait for this rate.
+    pub fn waits(&self, rule: &str) {
+        self.rates.waits(rule);
+    }
+
+    /// A connection has a packet that waits, from `now` on.
+    pub fn throttled(&self, now: Instant) -> Throttling {
+        self.rates.throttled(now)
+    }
+
+    /// Shows these rates of policies from now on, at zero; what exceeds any other is not counted by its rule.
+    ///
+    /// # Errors
+    /// When a series could not be made.
+    pub fn expect_rates<'r>(&self, rules: impl IntoIterator<Item = &'r str>) -> Result<(), MetricsError> {
+        self.rates.expect(rules)
     }
 
     /// One connection ended, or its CONNECT was refused; `server` is where the broker was dialled.
@@ -229,6 +253,7 @@ impl Metrics {
             add(&self.protocol_errors, &[blame, cause, end.statement.unwrap_or_default()]);
         }
         let never_dialled = server.is_none();
+        self.rates.ended(end, never_dialled);
         if never_dialled && matches!(end.cause, Cause::Refused(_) | Cause::Version | Cause::KeepAliveZero) {
             listener.refused(cause);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Counter, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 use super::MetricsError;
@@ -294,6 +294,11 @@ pub(super) fn counters(registry: &Registry, family: &Family) -> Result<IntCounte
 
 pub(super) fn gauges(registry: &Registry, family: &Family) -> Result<IntGaugeVec, MetricsError> {
     registered(registry, IntGaugeVec::new(Opts::new(family.name, family.help), &label_names(family))?)
+}
+
+/// Seconds that only ever grow, without a label.
+pub(super) fn seconds(registry: &Registry, family: &Family) -> Result<Counter, MetricsError> {
+    registered(registry, Counter::new(family.name, family.help)?)
 }
 
 pub(super) fn histogram(registry: &Registry, family: &Family) -> Result<HistogramVec, MetricsError> {

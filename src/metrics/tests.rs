@@ -59,6 +59,9 @@ fn touch(metrics: &Metrics) -> QuarantineMetrics {
     let rule = Text::new("default");
     metrics.event(&event(Kind::Observed { reason: Reason::Qos, rule, on_deny: OnDeny::Monitor, detail: None }, "a/b"));
     metrics.event(&event(Kind::Rewritten(Rewrite::TopicNameRestored), "a/b"));
+    metrics.expect_rates(["sensor-rate"]).unwrap();
+    metrics.waits("sensor-rate");
+    drop(metrics.throttled(Instant::now()));
     metrics.judged(Duration::from_micros(1), 10);
     metrics.certificate_expiry(Side::Listener, "field", CertificateKind::Own, 1_900_000_000);
     let listener = metrics.listener("field").unwrap();
@@ -152,7 +155,9 @@ fn what_was_counted_is_what_is_shown() {
 fn every_label_value_is_of_the_program_or_of_the_settings() {
     let metrics = metrics();
     let _quarantine = touch(&metrics);
-    let given = ["field", "office", "plant", "10.0.0.1:1883", "10.0.0.2:1883", "commands-are-signed"];
+    let given = ["field", "office", "plant", "10.0.0.1:1883", "10.0.0.2:1883", "commands-are-signed", "sensor-rate"];
+    let limits = ["subscriptions", "retained", "flapping", "takeovers", "wills"];
+    let given = [&given[..], &limits].concat();
     for collected in metrics.registry.gather() {
         let family = ALL.iter().find(|family| family.name == collected.name()).unwrap();
         for pair in collected.get_metric().iter().flat_map(|metric| metric.get_label()) {
@@ -263,6 +268,33 @@ fn an_end_is_counted_by_cause_and_by_fault() {
         r#"tidegate_refusals_total{direction="from_client",on_deny="quarantine",reason="qos",type="subscribe"} 1"#,
         r#"tidegate_quarantine_total{direction="from_client",outcome="too_large"} 1"#,
     ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} not in\n{text}");
+    }
+}
+
+#[test]
+fn what_exceeds_a_rate_is_counted_by_its_rule_and_what_became_of_it() {
+    let metrics = metrics();
+    metrics.expect_rates(["sensor-rate"]).unwrap();
+    let listener = metrics.listener("field").unwrap();
+    let server = metrics.server("plant", "10.0.0.1:1883").unwrap();
+    let rule = || Text::new("sensor-rate");
+    metrics.waits("sensor-rate");
+    metrics.waits("another");
+    let too_fast =
+        |on_deny| Kind::Refused { reason: Reason::Rate, rule: rule(), on_deny, quarantine: None, detail: None };
+    metrics.event(&event(too_fast(OnDeny::Reject), "a"));
+    metrics.event(&event(too_fast(OnDeny::Disconnect), "a"));
+    metrics.event(&event(refused(Reason::Qos, rule()), "a"));
+    let observed = Kind::Observed { reason: Reason::Rate, rule: rule(), on_deny: OnDeny::Reject, detail: None };
+    metrics.event(&event(observed, "a"));
+    let end = |ban| End { rule: Some(rule()), ban, ..End::new(Cause::Refused(Reason::Rate), Blame::Client) };
+    for (server, ban) in [(None, None), (Some(&*server), None), (Some(&*server), Some(Duration::from_secs(60)))] {
+        metrics.ended(&listener, server, &end(ban));
+    }
+    let text = metrics.render().unwrap();
+    for (action, count) in [("throttle", 1), ("reject", 2), ("disconnect", 1), ("ban", 1), ("observe", 1)] {
+        let line = format!(r#"tidegate_rate_exceeded_total{{action="{action}",rule="sensor-rate"}} {count}"#);
         assert!(text.lines().any(|shown| shown == line), "{line} not in\n{text}");
     }
 }

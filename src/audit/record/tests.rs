@@ -92,6 +92,7 @@ fn records(text: &str) -> Vec<Record> {
     };
     let kind = Kind::Observed { reason: Reason::Qos, rule: Text::new(text), on_deny: OnDeny::Monitor, detail: None };
     let observed = Event { kind, ..refusal(text) };
+    let throttled = Event { kind: Kind::Throttled { rule: Text::new(text) }, ..refusal(text) };
     vec![
         started(time()),
         not_accepted("field", identity.source, "max_connections", time()),
@@ -99,6 +100,7 @@ fn records(text: &str) -> Vec<Record> {
         record(&context, &refusal(text), time()),
         record(&context, &rewritten, time()),
         record(&context, &observed, time()),
+        record(&context, &throttled, time()),
         ended(
             &context,
             &end(malformed, Some("[MQTT-1.5.4-2]"), Some(text)),

@@ -266,6 +266,9 @@ impl World {
         self.quarantined.append(&mut out.quarantined);
         match result {
             Ok(received) => {
+                for range in out.overtaken.iter().rev() {
+                    self.tails[index(from)].drain(range.clone());
+                }
                 self.tails[index(from)].drain(..received.consumed);
                 self.held[index(from)] = received.hold;
             }
@@ -276,16 +279,17 @@ impl World {
     fn note(&mut self, out: &Output) {
         for event in &out.events {
             let rule = match &event.kind {
-                Kind::Refused { rule, .. } | Kind::Observed { rule, .. } => rule.as_str(),
+                Kind::Refused { rule, .. } | Kind::Observed { rule, .. } | Kind::Throttled { rule } => rule.as_str(),
                 Kind::Rewritten(_) => "-",
             };
             let topic = event.topic.as_ref().map_or("-", |topic| topic.as_str());
             assert_eq!(&*event.policy_version, "7");
             self.kinds.push(match &event.kind {
                 Kind::Refused { quarantine: Some(outcome), .. } => outcome.label(),
-                Kind::Refused { quarantine: None, .. } | Kind::Observed { .. } | Kind::Rewritten(_) => {
-                    event.kind.label()
-                }
+                Kind::Refused { quarantine: None, .. }
+                | Kind::Observed { .. }
+                | Kind::Rewritten(_)
+                | Kind::Throttled { .. } => event.kind.label(),
             });
             self.events.push(format!("{} {topic} {rule}", event.kind.reason_label()));
         }
