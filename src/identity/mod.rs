@@ -7,12 +7,14 @@
 mod attribute;
 mod pattern;
 mod prefix;
+mod prefixes;
 mod template;
 mod who;
 
 pub use attribute::Attribute;
 pub use pattern::Pattern;
 pub use prefix::Prefix;
+pub use prefixes::{NoPrefix, PrefixSet, Prefixes};
 pub use template::{Template, TemplateError};
 pub use who::{Network, Who};
 
