@@ -11,8 +11,8 @@ mod sink;
 pub use line::Record;
 use record::STALE_LIST;
 pub use record::{
-    ConnectionContext, Traffic, ended, handshake_failed, not_accepted, quarantine_lost, record, rejudged,
-    reload_refused, reloaded, started, stopped,
+    BanContext, ConnectionContext, HANDSHAKE_FAILED, NOT_ACCEPTED, Traffic, banned, ended, handshake_failed,
+    not_accepted, quarantine_lost, record, rejudged, reload_refused, reloaded, started, stopped, summed,
 };
 pub use reference::reference;
 pub use sink::{Full, OpenError, Sink, Totals, Writer, open};

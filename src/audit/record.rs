@@ -10,7 +10,7 @@ use crate::enforce::end::End;
 use crate::enforce::event::{Detail, Event, Kind, Quarantine};
 use crate::enforce::output::Counts;
 use crate::envelope::Envelope;
-use crate::identity::{Identity, Method};
+use crate::identity::{Identity, Method, Network, Who};
 use crate::mqtt::{Direction, Version};
 
 /// Which connection a record is about.
@@ -106,9 +106,15 @@ fn counted(line: &mut Line, (kept, ended): (u64, u64)) {
     line.number("connections_ended", ended);
 }
 
+/// A connection was refused at accept.
+pub const NOT_ACCEPTED: &str = "not_accepted";
+
+/// A handshake failed.
+pub const HANDSHAKE_FAILED: &str = "handshake_failed";
+
 /// A connection was refused at accept, before anything of it was read.
 pub fn not_accepted(listener: &str, peer: SocketAddr, reason: &'static str, time: SystemTime) -> Record {
-    let mut line = Line::new(time, "not_accepted");
+    let mut line = Line::new(time, NOT_ACCEPTED);
     line.text("listener", listener);
     line.display("peer", peer);
     line.text("reason", reason);
@@ -123,11 +129,62 @@ pub fn handshake_failed(
     reason: &'static str,
     time: SystemTime,
 ) -> Record {
-    let mut line = Line::new(time, "handshake_failed");
+    let mut line = Line::new(time, HANDSHAKE_FAILED);
     line.number("connection", connection);
     line.text("listener", listener);
     line.display("peer", peer);
     line.text("reason", reason);
+    line.finish()
+}
+
+/// What `event` tells of has happened so often more; where it came from, if all of it came from there.
+pub fn summed(
+    event: &'static str,
+    listener: &str,
+    from: Option<Network>,
+    reason: &'static str,
+    count: u64,
+    time: SystemTime,
+) -> Record {
+    let mut line = Line::new(time, event);
+    line.text("listener", listener);
+    if let Some(from) = from {
+        line.display("peer", from);
+    }
+    line.text("reason", reason);
+    line.number("count", count);
+    line.finish()
+}
+
+/// A ban.
+#[derive(Clone, Copy, Debug)]
+pub struct BanContext<'a> {
+    /// The listener where it was earned.
+    pub listener: &'a str,
+    /// Who is banned.
+    pub who: Who<'a>,
+    /// What for.
+    pub reason: &'static str,
+    /// Id of the rule, or name of the setting.
+    pub rule: &'a str,
+    /// Which one of its bans it is.
+    pub strike: u16,
+    /// How long it lasts.
+    pub lasts: Duration,
+}
+
+/// Somebody is shut out.
+pub fn banned(about: &BanContext<'_>, time: SystemTime) -> Record {
+    let mut line = Line::new(time, "banned");
+    line.text("listener", about.listener);
+    match about.who {
+        Who::Address(network) => line.display("peer", network),
+        Who::Client(name) => line.text("identity", name),
+    }
+    line.text("reason", about.reason);
+    line.text("rule", about.rule);
+    line.number("strike", u64::from(about.strike));
+    line.number("ban_seconds", about.lasts.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX));
     line.finish()
 }
 

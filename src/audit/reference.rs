@@ -15,6 +15,10 @@ pub(super) const EVENTS: [(&str, &str); 13] = [
     ("started", "The gateway starts. The first record of each run."),
     ("not_accepted", "A connection was refused at accept, before anything of it was read: a limit was reached."),
     (
+        "banned",
+        "Somebody is shut out for a time: a client by its name, or an address. What becomes of its connections has records of their own.",
+    ),
+    (
         "handshake_failed",
         "A PROXY protocol header, a TLS or a WebSocket handshake failed or took too long. That connection has no other record.",
     ),
@@ -40,13 +44,13 @@ pub(super) const EVENTS: [(&str, &str); 13] = [
 ];
 
 /// Every field, in the order of a line.
-pub(super) const FIELDS: [(&str, &str); 39] = [
+pub(super) const FIELDS: [(&str, &str); 42] = [
     ("time", "UTC, RFC 3339 with milliseconds."),
     ("event", "Which of the events above."),
     ("program", "Version of tidegate."),
     ("connection", "Number of the connection; no other of the run has it."),
     ("listener", "Name of the listener, from the settings."),
-    ("peer", "Address and port of the client."),
+    ("peer", "Address and port of the client. Of a sum or a ban, the address, or the /64 of IPv6."),
     ("version", "`3.1`, `3.1.1` or `5.0`, once CONNECT has settled it."),
     ("client_id", "Client Identifier. Absent before CONNECT, and where the client leaves the choice to the broker."),
     ("username", "User name of CONNECT: a claim of the client."),
@@ -72,6 +76,12 @@ pub(super) const FIELDS: [(&str, &str); 39] = [
         "rule",
         "Id of the rule or limit that decided; those that begin with `identity` are explained in howto/identity.md.",
     ),
+    (
+        "strike",
+        "Which ban of the same client or address it is, counting those of which one has ended within the last day.",
+    ),
+    ("ban_seconds", "How long it lasts, in seconds."),
+    ("count", "How many more of the same there were since the last record of them; see below."),
     ("policy", "Version of the policy in force."),
     ("policy_before", "Version of the policy in force before a reload."),
     (
@@ -92,7 +102,12 @@ pub(super) const FIELDS: [(&str, &str); 39] = [
 ];
 
 /// Every `reason` of `not_accepted`.
-const NOT_ACCEPTED: [&str; 8] = [
+const NOT_ACCEPTED: [&str; 13] = [
+    "addresses.deny",
+    "addresses.allow",
+    "banned",
+    "connections_per_address",
+    "connections_per_prefix",
     "max_connections",
     "max_half_open",
     "listener_max_connections",
@@ -172,6 +187,16 @@ of the gateway the queue is written out and the file synced. On SIGHUP the file 
 one stays in use if that fails. SIGHUP has settings and policy read anew as well.
 ";
 
+const FLOOD: &str = "\
+## Under a flood
+
+Of what strangers can do without end (`not_accepted`, `handshake_failed`) the first is told at once. What happens within
+the next second for the same reason, at the same listener, from the same address (of IPv6: the same /64) is one record with a `count`,
+and so on each second until it has been quiet for one. A `peer` of such a record has no port. No more than 1,024 sources are told
+apart in that time: what others do is summed without `peer`. The metrics count each. Whoever refuses never waits for room in
+the queue: what finds none is in the next sum.
+";
+
 /// The page that `docs/audit.md` holds.
 pub fn reference() -> String {
     let mut page = HEAD.to_owned();
@@ -203,7 +228,7 @@ pub fn reference() -> String {
     );
     list(&mut page, "For a Protocol Error", Violation::ALL.map(Violation::label));
     list(&mut page, "For a Malformed Packet", DecodeError::ALL.iter().map(|error| error.label()));
-    let _ = write!(page, "\n{SINK}");
+    let _ = write!(page, "\n{FLOOD}\n{SINK}");
     page
 }
 

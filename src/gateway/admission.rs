@@ -236,7 +236,8 @@ impl Count {
 }
 
 impl Bounds {
-    fn prefix(&self, address: IpAddr) -> IpAddr {
+    /// The leading bits of an address by which connections are counted.
+    pub(super) fn prefix(&self, address: IpAddr) -> IpAddr {
         match address {
             IpAddr::V4(v4) => {
                 let mask = u32::MAX.checked_shl(32_u32.saturating_sub(self.ipv4_prefix_bits.into())).unwrap_or(0);
@@ -251,6 +252,11 @@ impl Bounds {
 }
 
 impl Slot {
+    /// Whether it counts for an address.
+    pub(super) const fn is_known(&self) -> bool {
+        self.address.is_some()
+    }
+
     /// A load balancer has said for which address it dials, or that it dials for itself.
     ///
     /// # Errors

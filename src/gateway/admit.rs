@@ -53,6 +53,10 @@ pub(super) async fn admit(
         Ok(authenticated) => authenticated,
         Err(stranger) => return Err((asking.refuse(stranger.why.reason, stranger.why.rule), stranger.identity)),
     };
+    // Before its Will, and before anything that touches the session of another.
+    if let Some(ban) = live.sources.banned(&identity, Instant::now()) {
+        return Err((asking.refuse(Reason::Banned, ban.offence.label()), identity));
+    }
     let (has_will, overdone) =
         (asking.connect.will.is_some(), |found: Detector| asking.refuse(Reason::Rate, found.setting()));
     if let Err(found) = means.detectors.judge(&live.limits, &identity, has_will, Instant::now()) {

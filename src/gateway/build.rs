@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
@@ -22,12 +22,14 @@ use super::proxied;
 use super::quarantine::{Outbox, Outboxes};
 use super::shared::{Deadlines, Live, Port, PortTls, Shared, unix_millis};
 use super::socket::TcpOptions;
+use super::sources::{Flood, NewBans, Sources};
 use super::upstream::{Server, Upstream};
 use super::websocket::Upgrade;
 use crate::audit;
 use crate::config::{self, Settings};
 use crate::enforce::Terms;
 use crate::metrics::{CertificateKind, LabelledSource, ListenerMetrics, Metrics, MetricsError, Side, Source};
+use crate::policy::Memory as _;
 use crate::store::{Store, Written};
 use crate::tls::failure::HandshakeFailure;
 use crate::tls::server::{Expiry, ExpiryKind};
@@ -87,6 +89,8 @@ impl Gateway {
             audit,
             buffered,
             store: kept.store,
+            flood: Flood::default(),
+            new_bans: NewBans::default(),
             last_number: AtomicU64::new(0),
             census: Arc::default(),
             drain_millis: AtomicU64::new(0),
@@ -143,6 +147,11 @@ fn show_state(metrics: &Metrics, kept: &Kept) -> Result<(), Error> {
     by_table(LabelledSource::StateEntries, Store::entries_by_table)?;
     by_table(LabelledSource::StateEvictions, Store::evictions_by_table)?;
     by_table(LabelledSource::StateFull, Store::full_by_table)?;
+    let store = Arc::clone(&kept.store);
+    metrics.show_labelled(LabelledSource::Banned, move || {
+        let (addresses, clients) = store.bans().in_force(store.epoch().tick(Instant::now()));
+        vec![("address".into(), addresses), ("client".into(), clients)]
+    })?;
     let store = Arc::clone(&kept.store);
     metrics.show_labelled(LabelledSource::UnsignedIdentities, move || {
         store.unsigned_identities(unix_millis()).into_iter().map(|(rule, count)| (rule, count as u64)).collect()
@@ -245,6 +254,7 @@ fn live(
     });
     let deadlines = &listener.deadlines;
     Live {
+        sources: Sources::new(listener, ready.lists, bounds(&listener.limits), Arc::clone(&memory)),
         terms: Arc::new(Terms { memory: Some(memory), ..Terms::clone(&listener.terms) }),
         tls: ready.tls.map(|tls| PortTls { config: tls.config, guard: tls.guard }),
         authenticator: ready.authenticator,

@@ -158,10 +158,11 @@ impl Relaying {
                 biased;
                 end = self.relay.run() => break end,
                 Ok(()) = self.words.changed() => {
-                    if let Some(deadline) = self.words.borrow_and_update().drain {
+                    let word = *self.words.borrow_and_update();
+                    if let Some(deadline) = word.drain {
                         self.relay.drain(deadline);
                     }
-                    self.relay.judge_again();
+                    self.relay.hear(&word);
                 }
             }
         };
@@ -227,8 +228,12 @@ impl Opening<'_> {
         if let Some(Addresses { source, .. }) = ends {
             *self.peer = source;
         }
-        let counted = self.slot.known(self.peer.ip());
-        counted.map_err(|bound| Setback::Bound { reason: bound.label() })?;
+        if !self.slot.is_known() {
+            let judged = self.live.sources.judge(self.peer.ip(), Instant::now());
+            judged.map_err(|barred| Setback::Bound { reason: barred.label() })?;
+            let counted = self.slot.known(self.peer.ip());
+            counted.map_err(|bound| Setback::Bound { reason: bound.label() })?;
+        }
         Ok(ends.map(|ends| ends.destination))
     }
 

@@ -1,18 +1,21 @@
 //! Accepting clients at one address.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::Error;
+use super::admission::{Refusal, Slot};
 use super::connection::{self, Newcomer};
 use super::proxied;
 use super::shared::{Port, Shared, Words, drained};
 use super::socket::{self, TcpOptions};
-use crate::audit;
+use super::sources::Barred;
 use crate::metrics::AcceptError;
 
 /// After a failed accept, the first wait; each further failure doubles it.
@@ -20,6 +23,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// The longest wait after a failed accept: what was short (descriptors, memory) comes back when connections end.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Connections that are accepted before others get their turn.
+const BATCH: usize = 32;
 
 /// One bound address.
 pub(super) struct Listener {
@@ -42,26 +48,21 @@ impl Listener {
     }
 
     /// Accepts until the gateway drains. `alive` is held by every connection, so that the last one to end can be awaited.
+    ///
+    /// INVARIANT: nothing in here waits for a peer, a queue or a file, or one flood would keep everybody out.
     pub(super) async fn accept(mut self, shared: Arc<Shared>, mut words: Words, alive: mpsc::Sender<()>) {
         let mut pause = FIRST_PAUSE;
-        let handed_on = words.clone();
+        let lobby = Lobby { shared, words: words.clone(), alive };
         loop {
             let accepted = tokio::select! {
                 biased;
                 _ = drained(&mut words) => return,
-                accepted = self.socket.accept() => accepted,
+                accepted = self.accept_some(&lobby) => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
+                Ok(()) => {
                     pause = FIRST_PAUSE;
-                    let peer = canonical(peer);
-                    self.follow(&stream);
-                    tokio::select! {
-                        biased;
-                        () = self.admit(stream, peer, &shared, &handed_on, &alive) => {}
-                        // The record of a refusal waits for room as long as the gateway runs.
-                        _ = drained(&mut words) => return,
-                    }
+                    tokio::task::yield_now().await;
                 }
                 Err(error) => {
                     // A client that was gone before it was accepted is no reason to make the next one wait.
@@ -73,6 +74,23 @@ impl Listener {
                 }
             }
         }
+    }
+
+    /// Waits for connections, and lets in or turns away as many as there are.
+    async fn accept_some(&mut self, lobby: &Lobby) -> io::Result<()> {
+        let (stream, peer) = self.socket.accept().await?;
+        self.admit(stream, canonical(peer), lobby, Ok)?;
+        for _ in 1..BATCH {
+            match socket::accept_another(&self.socket) {
+                Ok((stream, peer)) => self.admit(stream, canonical(peer), lobby, |stream| {
+                    stream.set_nonblocking(true)?;
+                    TcpStream::from_std(stream)
+                })?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Has accepted sockets take over what a reload has put in force, this one too.
@@ -88,29 +106,47 @@ impl Listener {
         }
     }
 
-    async fn admit(
-        &self,
-        stream: TcpStream,
+    /// Gives a connection a task of its own, or closes it. What is turned away the runtime need not know.
+    fn admit<S: AsFd>(
+        &mut self,
+        stream: S,
         peer: SocketAddr,
-        shared: &Arc<Shared>,
-        words: &Words,
-        alive: &mpsc::Sender<()>,
-    ) {
-        let is_itself = !proxied::may_tell(self.port.live.load().proxy_protocol.as_ref(), peer.ip());
-        match self.port.door.enter(is_itself.then(|| peer.ip())) {
+        lobby: &Lobby,
+        registered: impl FnOnce(S) -> io::Result<TcpStream>,
+    ) -> io::Result<()> {
+        match self.place(peer) {
             Ok(slot) => {
-                let newcomer = Newcomer { stream, peer, slot, alive: alive.clone() };
-                let (port, shared) = (Arc::clone(&self.port), Arc::clone(shared));
-                tokio::spawn(connection::serve(newcomer, port, shared, words.clone()));
+                let stream = registered(stream)?;
+                self.follow(&stream);
+                let newcomer = Newcomer { stream, peer, slot, alive: lobby.alive.clone() };
+                let (port, shared) = (Arc::clone(&self.port), Arc::clone(&lobby.shared));
+                tokio::spawn(connection::serve(newcomer, port, shared, lobby.words.clone()));
             }
-            Err(refusal) => {
-                drop(stream);
-                self.port.metrics.refused(refusal.label());
-                let record = audit::not_accepted(&self.port.name, peer, refusal.label(), SystemTime::now());
-                shared.audit.send(record).await;
+            Err(reason) => {
+                socket::turn_away(stream);
+                self.port.metrics.refused(reason);
+                lobby.shared.not_accepted(&self.port.name, peer, reason);
             }
         }
+        Ok(())
     }
+
+    /// A place for a connection, where there is one for whoever dials from there. Whom a load balancer dials for is not known yet.
+    fn place(&self, peer: SocketAddr) -> Result<Slot, &'static str> {
+        let live = self.port.live.load();
+        let address = (!proxied::may_tell(live.proxy_protocol.as_ref(), peer.ip())).then(|| peer.ip());
+        if let Some(address) = address {
+            live.sources.judge(address, Instant::now()).map_err(Barred::label)?;
+        }
+        self.port.door.enter(address).map_err(Refusal::label)
+    }
+}
+
+/// What all accepted connections get.
+struct Lobby {
+    shared: Arc<Shared>,
+    words: Words,
+    alive: mpsc::Sender<()>,
 }
 
 /// An IPv4 client of a socket for both families by the address that it is known by.

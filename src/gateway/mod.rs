@@ -29,6 +29,7 @@ mod scratch;
 mod session;
 mod shared;
 mod socket;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -55,6 +56,7 @@ use build::{Gateway, Kept};
 use listener::Listener;
 use reload::{Files, Reloader};
 use shared::Word;
+use sources::{spread_bans, write_sums};
 
 /// What connections get to close after the last of them was told to.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -156,6 +158,8 @@ async fn serve(mut gateway: Gateway, settings: Settings, files: Files) -> Result
     gateway.shared.outboxes.start(settings.policy.quarantines());
     let heart = tokio::spawn(beat(Arc::clone(&gateway.health)));
     let words = Arc::new(words);
+    let sums = tokio::spawn(write_sums(Arc::clone(&gateway.shared)));
+    let bans = tokio::spawn(spread_bans(Arc::clone(&gateway.shared), Arc::clone(&words)));
     let reloader = reloader(&mut gateway, settings, files, Arc::clone(&words));
     let reloading = tokio::spawn(reloader.run(Arc::clone(&signals.reload)));
     tracing::info!(listeners = accepting.len(), "ready");
@@ -182,6 +186,9 @@ async fn serve(mut gateway: Gateway, settings: Settings, files: Files) -> Result
         () = signals.wait_for_stop(&gateway.shared.audit) => tracing::warn!("stopped at once by a second signal"),
     }
     heart.abort();
+    sums.abort();
+    bans.abort();
+    let _ = timeout(AUDIT_FLUSH, gateway.shared.write_sums()).await;
     // A queue that has no room by then gets none.
     let _ = timeout(AUDIT_FLUSH, gateway.shared.audit.send(audit::stopped(SystemTime::now()))).await;
     Ok(())

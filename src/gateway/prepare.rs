@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use rustls::pki_types::ServerName;
 
 use super::authenticate::{Authenticator, FileProblem};
+use super::sources::{Lists, Reader};
 use crate::config::{Authentication, Broker, Listener, Problem, Settings, Severity};
 use crate::tls::client::{Client, ClientSettings};
 use crate::tls::error::{TlsError, Warning};
@@ -28,6 +29,7 @@ pub struct Prepared {
 pub(super) struct PreparedListener {
     pub(super) tls: Option<Server>,
     pub(super) authenticator: Arc<Authenticator>,
+    pub(super) lists: Lists,
 }
 
 pub(super) struct PreparedBroker {
@@ -43,10 +45,11 @@ pub(super) struct PreparedBroker {
 /// Every problem of every listener and broker, warnings among them.
 pub fn prepare(settings: &Settings, now: SystemTime) -> Result<Prepared, Vec<Problem>> {
     let mut found = Found { settings, problems: Vec::new(), owner: String::new() };
+    let mut reader = Reader::default();
     let mut prepared = Prepared { listeners: HashMap::new(), brokers: HashMap::new(), warnings: Vec::new() };
     for listener in &settings.listeners {
         found.owner = format!("listener `{}`", listener.name);
-        if let Some(ready) = prepare_listener(listener, &settings.authentication, now, &mut found) {
+        if let Some(ready) = prepare_listener(listener, &settings.authentication, now, &mut reader, &mut found) {
             prepared.listeners.insert(Arc::clone(&listener.name), ready);
         }
     }
@@ -67,8 +70,10 @@ fn prepare_listener(
     listener: &Listener,
     authentication: &Authentication,
     now: SystemTime,
+    reader: &mut Reader,
     found: &mut Found<'_>,
 ) -> Option<PreparedListener> {
+    let lists = reader.lists(&listener.addresses).map_err(|errors| found.files(Severity::Error, &errors));
     let tls = match &listener.tls {
         None => None,
         Some(tls) => {
@@ -80,7 +85,7 @@ fn prepare_listener(
     let authenticator = Authenticator::build(listener, authentication);
     let (authenticator, warnings) = authenticator.map_err(|errors| found.files(Severity::Error, &errors)).ok()?;
     found.files(Severity::Warning, &warnings);
-    Some(PreparedListener { tls, authenticator: Arc::new(authenticator) })
+    Some(PreparedListener { tls, authenticator: Arc::new(authenticator), lists: lists.ok()? })
 }
 
 fn prepare_broker(broker: &Broker, now: SystemTime, found: &mut Found<'_>) -> Option<PreparedBroker> {

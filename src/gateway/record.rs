@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::shared::{Live, Port, Shared, unix_millis};
+use super::sources::Happened;
 use crate::audit::{self, ConnectionContext, Full, Record, Traffic};
 use crate::enforce::end::End;
 use crate::enforce::event::{Kind, Quarantine};
@@ -158,15 +159,19 @@ impl Recorder {
     /// A bound turned it away once its address was known: there never was an MQTT connection.
     pub(super) async fn not_accepted(mut self, peer: SocketAddr, reason: &'static str) {
         self.port.metrics.refused(reason);
-        self.offer(audit::not_accepted(&self.port.name, peer, reason, SystemTime::now()));
-        self.flush().await;
+        if self.shared.flood.is_first(Happened::not_accepted(&self.port.name, reason), peer.ip()) {
+            self.offer(audit::not_accepted(&self.port.name, peer, reason, SystemTime::now()));
+            self.flush().await;
+        }
     }
 
     /// A handshake failed: there never was an MQTT connection.
     pub(super) async fn handshake_failed(mut self, peer: SocketAddr, reason: &'static str) {
         self.port.metrics.handshake_failed(reason);
-        self.offer(audit::handshake_failed(self.number, &self.port.name, peer, reason, SystemTime::now()));
-        self.flush().await;
+        if self.shared.flood.is_first(Happened::handshake_failed(&self.port.name, reason), peer.ip()) {
+            self.offer(audit::handshake_failed(self.number, &self.port.name, peer, reason, SystemTime::now()));
+            self.flush().await;
+        }
     }
 
     /// The connection is over.

@@ -29,6 +29,7 @@ use crate::enforce::output::Segment;
 use crate::identity::Identity;
 use crate::metrics::{Open, Throttling};
 use crate::mqtt::Direction;
+use standing::Due;
 use throttle::Left;
 
 /// Answers that may wait for a peer that sends without reading; then it is not read either.
@@ -53,7 +54,7 @@ pub(super) struct Relay {
     drain_until: Option<Instant>,
     member: Member,
     /// It is to be judged again.
-    is_due: bool,
+    due: Due,
     /// Counts the time that something waits for a rate to have room.
     throttling: Option<Box<Throttling>>,
     /// The client is gone, and what it has sent is not through.
@@ -111,7 +112,7 @@ impl Relay {
             timer: Box::pin(sleep(UNSET)),
             drain_until: None,
             member,
-            is_due: false,
+            due: Due::default(),
             throttling: None,
             left: None,
         }

@@ -16,6 +16,7 @@ use super::detect::{self, Detectors};
 use super::handshakes::Handshakes;
 use super::quarantine::{Outbox, Outboxes};
 use super::socket::TcpOptions;
+use super::sources::{Flood, NewBans, Sources};
 use super::upstream::Upstream;
 use super::websocket::Upgrade;
 use crate::audit::Sink;
@@ -37,6 +38,9 @@ pub(super) struct Shared {
     pub(super) store: Arc<Store>,
     /// What all connections are watched by.
     pub(super) detectors: Arc<Detectors>,
+    /// What strangers do without end, for the records of it.
+    pub(super) flood: Flood,
+    pub(super) new_bans: NewBans,
     /// Where quarantined messages go.
     pub(super) outboxes: Outboxes,
     /// Where passwords are checked.
@@ -74,6 +78,7 @@ pub(super) struct Port {
 /// What a connection takes at accept; one that is connected takes another after a reload.
 pub(super) struct Live {
     pub(super) terms: Arc<Terms>,
+    pub(super) sources: Sources,
     pub(super) tls: Option<PortTls>,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) proxy_protocol: Option<ProxyProtocol>,
@@ -111,6 +116,8 @@ pub(super) struct Word {
     pub(super) drain: Option<Instant>,
     /// The round of judgement that connections are in: a new one after each reload.
     pub(super) round: u64,
+    /// How often it was said that somebody is banned.
+    pub(super) bans: u64,
 }
 
 /// Hears what the gateway says.

@@ -49,6 +49,23 @@ pub(super) fn listen(address: SocketAddr, options: &TcpOptions) -> io::Result<Tc
     TcpListener::from_std(socket.into())
 }
 
+/// A connection that waits to be accepted; the runtime does not know it yet, which costs it nothing.
+///
+/// # Errors
+/// What the system answers; `WouldBlock` where none waits.
+pub(super) fn accept_another(listener: &TcpListener) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+    let (socket, peer) = SockRef::from(listener).accept()?;
+    let peer = peer.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    Ok((socket.into(), peer))
+}
+
+/// Closes a connection on which nothing was said, and leaves nothing of it in the kernel: no wait for the other side's farewell.
+pub(super) fn turn_away(stream: impl AsFd) {
+    // Refused, it is closed all the same.
+    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    drop(stream);
+}
+
 /// Raises the soft limit of open descriptors to the hard one: every connection takes two.
 pub(super) fn raise_descriptor_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -51,6 +51,15 @@ impl Network {
         }
     }
 
+    /// Its first address.
+    #[must_use]
+    pub fn address(self) -> IpAddr {
+        match self {
+            Self::V4(bits) => Ipv4Addr::from_bits(bits).into(),
+            Self::V6(bits) => Ipv6Addr::from_bits(u128::from(bits) << 64).into(),
+        }
+    }
+
     /// The same in two numbers; no two networks have the same.
     #[must_use]
     pub const fn numbers(self) -> [u64; 2] {
@@ -70,8 +79,8 @@ fn halves(address: Ipv6Addr) -> [u64; 2] {
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::V4(bits) => write!(f, "{}", Ipv4Addr::from_bits(bits)),
-            Self::V6(bits) => write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(bits) << 64)),
+            Self::V4(_) => self.address().fmt(f),
+            Self::V6(_) => write!(f, "{}/64", self.address()),
         }
     }
 }

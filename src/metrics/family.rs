@@ -96,6 +96,8 @@ const DETECTORS: [&str; Detector::ALL.len()] = {
     }
     labels
 };
+pub(super) const BANNED_KINDS: [&str; 2] = ["address", "client"];
+const OFFENCES: [&str; 4] = ["failed_handshakes", "failed_authentications", "malformed", "rate"];
 const BLAMES: [&str; 3] = ["client", "broker", "gateway"];
 
 const LISTENER: Label = Label { name: "listener", values: Values::Setting("name of a listener") };
@@ -341,6 +343,13 @@ pub(super) const REJUDGED: Family = counter(
     &[closed("outcome", &REJUDGED_OUTCOMES)],
     "Live connections judged again after a reload, or because a revocation list went stale.",
 );
+pub(super) const BANS: Family = counter(
+    "tidegate_bans_total",
+    &[closed("kind", &BANNED_KINDS), closed("cause", &OFFENCES)],
+    "Addresses and clients shut out for a time.",
+);
+pub(super) const BANNED: Family =
+    gauge("tidegate_banned", &[closed("kind", &BANNED_KINDS)], "Addresses and clients that are shut out now.");
 pub(super) const AUDIT_WRITTEN: Family =
     counter("tidegate_audit_events_written_total", &[], "Audit events written to their sink.");
 pub(super) const AUDIT_DROPPED: Family =
@@ -439,6 +448,8 @@ pub(super) const ALL: &[&Family] = &[
     &BROKER_DIALS,
     &BROKER_DIAL_FAILURES,
     &BROKER_FAULTS,
+    &BANS,
+    &BANNED,
     &AUDIT_WRITTEN,
     &AUDIT_DROPPED,
     &AUDIT_WRITE_ERRORS,

@@ -75,6 +75,7 @@ pub struct Metrics {
     rewrites: IntCounterVec,
     detections: [IntCounter; Detector::ALL.len()],
     protocol_errors: IntCounterVec,
+    bans: IntCounterVec,
     broker_faults: IntCounterVec,
     certificate_expiry: IntGaugeVec,
     judge_seconds: Histogram,
@@ -108,6 +109,7 @@ impl Metrics {
             rewrites: counters(&registry, &family::REWRITES)?,
             detections: detections(&registry)?,
             protocol_errors: counters(&registry, &family::PROTOCOL_ERRORS)?,
+            bans: counters(&registry, &family::BANS)?,
             broker_faults: counters(&registry, &family::BROKER_FAULTS)?,
             certificate_expiry: gauges(&registry, &family::CERTIFICATE_EXPIRY)?,
             judge_seconds: histogram(&registry, &family::JUDGE_SECONDS)?.get_metric_with_label_values::<&str>(&[])?,
@@ -260,6 +262,12 @@ impl Metrics {
         if let (Blame::Broker, Some(server)) = (end.blame, server) {
             add(&self.broker_faults, &[server.broker(), cause]);
         }
+    }
+
+    /// Somebody was banned: a client, or an address.
+    pub fn banned(&self, is_client: bool, cause: &'static str) {
+        let [address, client] = family::BANNED_KINDS;
+        add(&self.bans, &[if is_client { client } else { address }, cause]);
     }
 
     /// `elapsed` went into decoding and judging these many packets: one sample.

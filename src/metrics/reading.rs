@@ -55,6 +55,8 @@ pub enum LabelledSource {
     StateFull,
     /// Who still does not sign, by rule.
     UnsignedIdentities,
+    /// Who is banned, by kind.
+    Banned,
 }
 
 impl LabelledSource {
@@ -64,6 +66,7 @@ impl LabelledSource {
             Self::StateEvictions => &family::STATE_EVICTIONS,
             Self::StateFull => &family::STATE_FULL,
             Self::UnsignedIdentities => &family::UNSIGNED_IDENTITIES,
+            Self::Banned => &family::BANNED,
         }
     }
 }

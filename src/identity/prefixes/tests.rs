@@ -15,7 +15,9 @@ fn a_line_is_a_network_an_address_a_remark_or_wrong() {
         assert_eq!(prefixes.read_line(line), Ok(()), "{line}");
     }
     assert_eq!(prefixes.len(), 4);
-    for line in ["10.0.0.0/33", "10.0.0.0/", "plant", "10.0.0.0/8 10.0.0.0/9", "10.0.0.1-10.0.0.9", "\u{feff}10.0.0.0/8"] {
+    for line in
+        ["10.0.0.0/33", "10.0.0.0/", "plant", "10.0.0.0/8 10.0.0.0/9", "10.0.0.1-10.0.0.9", "\u{feff}10.0.0.0/8"]
+    {
         assert_eq!(prefixes.read_line(line), Err(NoPrefix), "{line}");
     }
     assert_eq!(prefixes.len(), 4);
@@ -23,7 +25,8 @@ fn a_line_is_a_network_an_address_a_remark_or_wrong() {
 
 #[test]
 fn an_address_is_in_a_set_if_it_is_in_one_of_its_networks() {
-    let set = set("10.0.0.0/8\n10.1.0.0/16\n192.0.2.7\n2001:db8::/32\n::ffff:198.51.100.0/120\n255.255.255.255\n0.0.0.0/32");
+    let set =
+        set("10.0.0.0/8\n10.1.0.0/16\n192.0.2.7\n2001:db8::/32\n::ffff:198.51.100.0/120\n255.255.255.255\n0.0.0.0/32");
     for (address, expected) in [
         ("10.0.0.0", true),
         ("10.255.255.255", true),
