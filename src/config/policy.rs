@@ -7,6 +7,7 @@ mod features;
 mod held;
 mod names;
 mod payload;
+mod rates;
 mod reach;
 mod roles;
 mod rules;
@@ -130,6 +131,7 @@ fn unite(parts: &mut [Part], listeners: Option<&[&str]>) -> Draft {
         draft.payloads.extend(payloads.filter_map(|rule| payload::payload(rule, &mut attached, reading)));
         let signatures = table.signature.iter();
         draft.signatures.extend(signatures.filter_map(|rule| signature::signature(rule, &mut attached, reading)));
+        draft.rates.extend(table.rate.iter().filter_map(|rule| rates::rate(rule, reading)));
     }
     weigh(parts, &draft);
     if !draft.permit_all && !draft.grants.is_empty() {

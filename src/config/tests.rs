@@ -5,6 +5,7 @@ mod far;
 mod identity;
 mod payload;
 mod policy;
+mod rates;
 mod signature;
 
 use std::fs;

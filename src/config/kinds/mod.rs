@@ -11,7 +11,7 @@ mod value;
 
 pub(super) use identity::{NameExpression, certificate_attribute, prefix, template, url};
 pub(super) use number::{KeepAliveSeconds, count, duration, parse_duration, seconds, show_duration, show_size, size};
-pub(super) use pace::{byte_rate, per, rate};
+pub(super) use pace::{byte_rate, part, per, rate};
 pub(super) use policy::{Glob, TopicFilter, glob, qos, subscription, topic, topic_filter, topic_name};
 pub(super) use table::{
     Map, Nested, OneOrMany, Over, list, one_or_many, optional, overridable, overrides, required, required_list, table,

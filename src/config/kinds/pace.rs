@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
 use super::number::{digits_only, parse_duration, parse_size, seconds, show_bytes, show_duration};
+use super::value::{as_float, number};
 use crate::config::read::{Given, Kind, Reading};
 use crate::rate::Rate;
 
@@ -83,6 +84,40 @@ impl Kind for Pace {
     fn schema(&self) -> Json {
         let much = if self.is_of_bytes { "[0-9]+(B|KiB|MiB|GiB)" } else { "[0-9]+" };
         json!({"type": "string", "pattern": format!("^{much}/([0-9]+)?(ms|s|m|h|d)([0-9]+[a-z]+)*$")})
+    }
+}
+
+/// A part of a whole, in thousandths.
+pub(in crate::config) struct Part;
+
+/// A part of a whole, such as `0.25`.
+pub(in crate::config) fn part() -> Part {
+    Part
+}
+
+impl Kind for Part {
+    type Value = u16;
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<u16> {
+        let bound = number().parse(given, reading)?;
+        // The nearest that there is.
+        let part = (1..=1000_u16).find(|part| (f64::from(*part) - as_float(bound) * 1000.0).abs() <= 0.5);
+        if part.is_none() {
+            reading.out_of_range(given, &self.expects());
+        }
+        part
+    }
+
+    fn expects(&self) -> String {
+        "a part of the whole, from `0.001` to `1`".to_owned()
+    }
+
+    fn written(&self, value: &u16) -> Option<String> {
+        Some((f64::from(*value) / 1000.0).to_string())
+    }
+
+    fn schema(&self) -> Json {
+        json!({"type": "number", "minimum": 0.001, "maximum": 1})
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) fn check(parts: &mut [Part]) {
     for Part { table, reading } in parts {
         let payloads = table.payload.iter().map(|rule| (&rule.value.publish, &rule.value.receive));
         let signatures = table.signature.iter().map(|rule| (&rule.value.publish, &rule.value.receive));
-        for (publish, receive) in payloads.chain(signatures) {
+        let rates = table.rate.iter().map(|rule| (&rule.value.publish, &rule.value.receive));
+        for (publish, receive) in payloads.chain(signatures).chain(rates) {
             let unheld = "no message is held to this";
             for filter in publish {
                 let widest = TopicFilter::widest(&filter.value).ok();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::payload::tables::PayloadTable;
+use super::rates::tables::RateTable;
 use super::signature::tables::SignatureTable;
 use crate::config::kinds::{
     Days, File, Flag, Glob, Hours, KeepAliveSeconds, Map, OneOrMany, Words, count, days, duration, glob, hours, label,
@@ -48,6 +49,8 @@ settings! {
         payload: Vec<Located<PayloadTable>> = Vec::new(), list(table(), 0..=MANY_RULES);
         /// What signatures messages must have, or are given.
         signature: Vec<Located<SignatureTable>> = Vec::new(), list(table(), 0..=MANY_RULES);
+        /// How much may come, in how long.
+        rate: Vec<Located<RateTable>> = Vec::new(), list(table(), 0..=MANY_RULES);
     }
 }
 
@@ -58,7 +61,8 @@ impl PolicyTable {
         let denies = self.deny.iter().map(|deny| &deny.value.id);
         let payloads = self.payload.iter().map(|payload| &payload.value.id);
         let signatures = self.signature.iter().map(|signature| &signature.value.id);
-        grants.chain(denies).chain(payloads).chain(signatures).flatten()
+        let rates = self.rate.iter().map(|rate| &rate.value.id);
+        grants.chain(denies).chain(payloads).chain(signatures).chain(rates).flatten()
     }
 
     /// Each role that a rule names.
@@ -67,7 +71,8 @@ impl PolicyTable {
         let denies = self.deny.iter().flat_map(|deny| &deny.value.roles);
         let payloads = self.payload.iter().flat_map(|payload| &payload.value.roles);
         let signatures = self.signature.iter().flat_map(|signature| &signature.value.roles);
-        grants.chain(denies).chain(payloads).chain(signatures)
+        let rates = self.rate.iter().flat_map(|rate| rate.value.named_roles());
+        grants.chain(denies).chain(payloads).chain(signatures).chain(rates)
     }
 }
 

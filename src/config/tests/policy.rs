@@ -7,10 +7,10 @@ use super::*;
 use crate::config::policy;
 use crate::identity::{Attribute, Pattern, Prefix};
 use crate::mqtt::frame::QoS;
-use crate::policy::{Broad, Condition, Deny, Draft, Features, Grant, Mode, OnDeny, Role, Window};
+use crate::policy::{Broad, Condition, Deny, Draft, Features, Grant, Mode, OnDeny, Priority, Role, Window};
 
 /// What policy files say together; `members` lists `a` and `c d`.
-fn united(texts: &[&str]) -> Result<Draft, String> {
+pub(super) fn united(texts: &[&str]) -> Result<Draft, String> {
     let folder = tempfile::tempdir().unwrap();
     let folders: Vec<Located<PathBuf>> =
         (0..texts.len()).map(|at| Located { value: folder.path().join(at.to_string()), span: 0..0 }).collect();
@@ -47,6 +47,7 @@ members = "members"
 mode = "monitor"
 on_broad_subscription = "filter"
 max_lifetime = "12h"
+priority = "vital"
 wildcard_subscriptions = false
 shared_subscriptions = false
 subscription_identifiers = false
@@ -94,6 +95,7 @@ fn everything_said_of_a_role_reaches_the_policy() {
         &Role {
             mode: Mode::Monitor,
             on_broad_subscription: Broad::Filter,
+            priority: Priority::Vital,
             max_lifetime: Some(Duration::from_secs(12 * 3600)),
             features: Features {
                 wildcard_subscriptions: false,

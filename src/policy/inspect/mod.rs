@@ -21,7 +21,7 @@ mod value;
 mod weigh;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use rewrite::{Rewrite, Rewritten};
 pub use rule::{

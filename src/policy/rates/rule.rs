@@ -86,6 +86,15 @@ pub enum Per {
 }
 
 impl Per {
+    /// Whether what is counted together is one client's, or comes from one place.
+    #[must_use]
+    pub const fn is_of_one_client(self) -> bool {
+        match self {
+            Self::Identity | Self::Client | Self::Address | Self::Prefix { .. } => true,
+            Self::Role | Self::Topic | Self::Listener | Self::Gateway => false,
+        }
+    }
+
     /// The word that policies use; never changes.
     #[must_use]
     pub const fn label(self) -> &'static str {

@@ -1,5 +1,6 @@
 mod bounds;
 mod folder;
+mod rates;
 mod replays;
 
 use super::*;

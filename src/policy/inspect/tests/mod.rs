@@ -26,7 +26,7 @@ type UsedUp = HashMap<(Key, Key), (u64, Key, i64)>;
 
 /// What rules remember, without bounds.
 #[derive(Debug)]
-struct Remembered {
+pub(in crate::policy) struct Remembered {
     histories: Mutex<HashMap<Key, (History, i64)>>,
     facts: Mutex<HashMap<Key, Fact>>,
     nonces: Mutex<UsedUp>,
@@ -38,7 +38,7 @@ struct Remembered {
 }
 
 impl Remembered {
-    fn new() -> Arc<Self> {
+    pub(in crate::policy) fn new() -> Arc<Self> {
         Arc::new(Self {
             histories: Mutex::default(),
             facts: Mutex::default(),

@@ -9,15 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::identity::Method;
+use crate::policy::inspect::tests::Remembered;
 use crate::policy::{Draft, Memory, Mode, Policy, Role};
 use crate::rate::Rate;
-use crate::store::{Bounds, Store};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Enough for what is tested here.
-const BOUNDS: Bounds =
-    Bounds { max_histories: 10, max_facts: 10, max_nonces: 10, max_counters: 10, max_buckets: 10_000 };
 
 fn texts(all: &[&str]) -> Vec<String> {
     all.iter().map(|&text| text.to_owned()).collect()
@@ -46,7 +42,7 @@ fn compiled(rates: Vec<RateRule>) -> Arc<Policy> {
 }
 
 fn store() -> Arc<dyn Memory> {
-    Arc::new(Store::new(&BOUNDS))
+    Remembered::new()
 }
 
 fn named(name: &str) -> Identity {

@@ -254,23 +254,6 @@ fn without_a_memory_a_connection_has_buckets_of_its_own() {
 }
 
 #[test]
-fn who_had_to_share_a_bucket_gets_its_own_once_there_is_room() {
-    let bounds = Bounds { max_buckets: 2000, ..BOUNDS };
-    let policy = compiled(vec![messages("rule", Per::Identity, 1)]);
-    let memory: Arc<dyn Memory> = Arc::new(Store::new(&bounds));
-    let start = Instant::now() + SECOND;
-    let client = |name: &str| Client::new(&policy, named(name), Some(&memory)).since(start);
-    let mut crowd: Vec<Client> = (0..2000).map(|number| client(&format!("crowd-{number}"))).collect();
-    assert_eq!(crowd.iter_mut().map(|one| one.passes(0, "a", 2)).sum::<usize>(), 2000);
-    let (mut second, mut third) = (client("second"), client("third"));
-    assert_eq!((second.passes(0, "a", 2), third.passes(0, "a", 2)), (1, 0), "they share one");
-    drop(crowd);
-    assert_eq!(second.passes(11_000, "a", 2), 1);
-    assert_eq!(third.passes(11_000, "a", 1), 0, "it still shares, and looks for one of its own");
-    assert_eq!(third.passes(11_000, "a", 2), 1);
-}
-
-#[test]
 fn a_rule_that_cannot_be_followed_is_none() {
     let rule = || messages("rule", Per::Gateway, 10);
     let share = |role: &str, thousandths| Share { role: role.to_owned(), thousandths };
@@ -288,7 +271,8 @@ fn a_rule_that_cannot_be_followed_is_none() {
         (RateRule { shares: vec![share("hmi", 0)], ..rule() }, "whole"),
         (RateRule { shares: vec![share("hmi", 1), share("hmi", 2)], ..rule() }, "two shares"),
         (RateRule { shares: vec![share("hmi", 1)], per: Per::Identity, ..rule() }, "shared"),
-        (RateRule { shares: vec![share("hmi", 1)], on_excess: Some(Excess::Ban), ..rule() }, "shared"),
+        (RateRule { shares: vec![share("hmi", 1)], on_excess: Some(Excess::Disconnect), ..rule() }, "shared"),
+        (RateRule { on_excess: Some(Excess::Ban), ..rule() }, "others"),
         (RateRule { shares: vec![share("nobody", 1)], ..rule() }, "does not exist"),
         (RateRule { roles: texts(&["nobody"]), ..rule() }, "does not exist"),
         (RateRule { publish: texts(&["a/#/b"]), ..rule() }, "filter"),
