@@ -11,7 +11,7 @@ use crate::mqtt::error::DecodeError;
 use crate::policy::{OnDeny, Reason};
 
 /// Every `event`, and when it is written.
-pub(super) const EVENTS: [(&str, &str); 13] = [
+pub(super) const EVENTS: [(&str, &str); 14] = [
     ("started", "The gateway starts. The first record of each run."),
     ("not_accepted", "A connection was refused at accept, before anything of it was read: a limit was reached."),
     (
