@@ -188,6 +188,15 @@ pub fn banned(about: &BanContext<'_>, time: SystemTime) -> Record {
     line.finish()
 }
 
+/// An address did something too often, and is not banned for it.
+pub fn spared(listener: &str, peer: SocketAddr, reason: &'static str, time: SystemTime) -> Record {
+    let mut line = Line::new(time, "spared");
+    line.text("listener", listener);
+    line.display("peer", peer);
+    line.text("reason", reason);
+    line.finish()
+}
+
 /// A message that was quarantined will never be at the quarantine topic.
 pub fn quarantine_lost(broker: &str, envelope: &Envelope, reason: &'static str, time: SystemTime) -> Record {
     let mut line = Line::new(time, "quarantine_lost");

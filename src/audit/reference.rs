@@ -11,12 +11,16 @@ use crate::mqtt::error::DecodeError;
 use crate::policy::{OnDeny, Reason};
 
 /// Every `event`, and when it is written.
-pub(super) const EVENTS: [(&str, &str); 14] = [
+pub(super) const EVENTS: [(&str, &str); 15] = [
     ("started", "The gateway starts. The first record of each run."),
     ("not_accepted", "A connection was refused at accept, before anything of it was read: a limit was reached."),
     (
         "banned",
         "Somebody is shut out for a time: a client by its name, or an address. What becomes of its connections has records of their own.",
+    ),
+    (
+        "spared",
+        "An address did something too often that others are banned for, and is not: clients that have proven who they are came from there within the last day. Once a minute at most.",
     ),
     (
         "handshake_failed",
@@ -119,7 +123,7 @@ const NOT_ACCEPTED: [&str; 13] = [
 ];
 
 /// Every `reason` of `handshake_failed`, and what it means.
-const HANDSHAKE_FAILED: [(&str, &str); 30] = [
+const HANDSHAKE_FAILED: [(&str, &str); 31] = [
     ("not_tls", "The first bytes were no TLS: a client without TLS on a port with it."),
     ("malformed", "TLS, but not as its standard has it."),
     ("decrypt", "A record did not decrypt, or a signature did not verify: a key that is not the certificate's."),
@@ -151,7 +155,8 @@ const HANDSHAKE_FAILED: [(&str, &str); 30] = [
     ("websocket_frame", "A WebSocket frame was malformed or too large."),
     ("websocket_text", "A WebSocket frame held text."),
     ("timeout", "The deadline `tls_handshake` passed."),
-    ("closed", "The client closed."),
+    ("closed", "The client closed before it was answered anything."),
+    ("aborted", "The client went in the middle of the handshake, without a word."),
     ("io", "The connection broke."),
 ];
 

@@ -48,7 +48,7 @@ pub(super) async fn admit(
             return Err((Refusal { reply: Vec::new(), end }, identity));
         }
     };
-    let authenticated = live.authenticator.authenticate(&asking, identity, means).await;
+    let authenticated = live.authenticator.authenticate(&asking, identity, &live.limits, means).await;
     let Authenticated { identity, ends, proof } = match authenticated {
         Ok(authenticated) => authenticated,
         Err(stranger) => return Err((asking.refuse(stranger.why.reason, stranger.why.rule), stranger.identity)),

@@ -13,7 +13,7 @@ use super::admission::Slot;
 use super::admit::{Admitted, admit};
 use super::authenticate::{Means, Proof};
 use super::buffered::Buffered;
-use super::detect::Guest;
+use super::detect::{self, Guest};
 use super::handshakes::{Handshakes, Overrun, Rank};
 use super::proxied;
 use super::record::Recorder;
@@ -28,6 +28,7 @@ use crate::enforce::{self, Accepted, Connection, Refusal, Terms};
 use crate::identity::{Certificate, Identity};
 use crate::metrics::Open;
 use crate::proxy::Addresses;
+use crate::store::Offence;
 use crate::tls::failure::HandshakeFailure;
 use crate::tls::session::Session;
 
@@ -145,7 +146,7 @@ async fn open(newcomer: Newcomer, port: Arc<Port>, shared: Arc<Shared>, mut word
     match relay.send_connect(&connect).await {
         Ok(()) => Some(Relaying { relay, guest, words, stay }),
         Err(end) => {
-            close(relay, end).await;
+            close(relay, guest, end).await;
             None
         }
     }
@@ -166,8 +167,7 @@ impl Relaying {
                 }
             }
         };
-        self.guest.leave(&self.relay.recorder.live().limits, self.relay.identity(), &end, Instant::now());
-        Box::pin(close(self.relay, end)).await;
+        Box::pin(close(self.relay, self.guest, end)).await;
         drop(self.stay);
     }
 }
@@ -198,12 +198,13 @@ impl Opening<'_> {
             Err(reason) => return Err(Setback::Handshake { reason, client: None }),
         };
         let is_known = self.shared.store.known_good(self.peer.ip(), Instant::now());
-        let mut queueing = Queueing { handshakes: &self.shared.handshakes, is_known, waits: false };
+        let mut queueing = Queueing { handshakes: &self.shared.handshakes, is_known, waits: false, has_begun: false };
         let shaken = timeout_at(deadline.into(), shake_hands(&mut client, &mut early, &mut queueing)).await;
         let shaken = match shaken {
             Ok(Err(Unshaken::Overrun)) => return Err(Setback::Bound { reason: Overrun::LABEL }),
             // It is not the client that was slow.
             Err(_) if queueing.waits => return Err(Setback::Bound { reason: Overrun::LABEL }),
+            Ok(Err(Unshaken::Failed("closed" | "io"))) if queueing.has_begun => Err("aborted"),
             Ok(Err(Unshaken::Failed(reason))) => Err(reason),
             Err(_) => Err("timeout"),
             Ok(Ok(())) => Ok(()),
@@ -293,7 +294,12 @@ impl Opening<'_> {
         let admitted = admit(&live, &self.means, &client, dialled, &bytes, identity).await;
         let Admitted { accepted, consumed, call, proof, guest } = match admitted {
             Ok(admitted) => *admitted,
-            Err((Refusal { reply, end }, identity)) => return Err(Setback::connect(end, identity, client, reply)),
+            Err((Refusal { reply, end }, identity)) => {
+                if detect::of_end(&end) == Some(Offence::FailedAuthentications) {
+                    self.means.detectors.slow_down(&live.limits, self.peer.ip()).await;
+                }
+                return Err(Setback::connect(end, identity, client, reply));
+            }
         };
         let Accepted { mut connection, rewritten } = accepted;
         self.recorder.connected(connection.version());
@@ -348,6 +354,8 @@ struct Queueing<'h> {
     is_known: bool,
     /// It waits for its turn.
     waits: bool,
+    /// It has had one.
+    has_begun: bool,
 }
 
 /// Why there is no handshake.
@@ -378,7 +386,7 @@ async fn shake_hands(client: &mut Transport, early: &mut Vec<u8>, queueing: &mut
         }
         queueing.waits = true;
         let turn = queueing.handshakes.turn(rank).await?;
-        queueing.waits = false;
+        (queueing.waits, queueing.has_begun) = (false, true);
         if let Input::End = client.work(early).await? {
             return Err(Unshaken::Failed("closed"));
         }
@@ -394,7 +402,22 @@ async fn shake_hands(client: &mut Transport, early: &mut Vec<u8>, queueing: &mut
 }
 
 /// Tells a client that it gets no relay, and closes.
-async fn refuse(setback: Setback, port: &Port, peer: SocketAddr, recorder: Recorder) {
+async fn refuse(setback: Setback, port: &Port, peer: SocketAddr, mut recorder: Recorder) {
+    match &setback {
+        Setback::Connect { end, identity, .. } => {
+            if let Some(offence) = detect::of_end(end) {
+                recorder.offended(offence, identity, false).await;
+            }
+        }
+        // Without a client it was a load balancer.
+        Setback::Handshake { reason, client: Some(_) } => {
+            if let Some(offence) = detect::of_handshake(reason) {
+                let identity = Identity::new(Arc::clone(&port.name), peer, None);
+                recorder.offended(offence, &identity, false).await;
+            }
+        }
+        Setback::Handshake { client: None, .. } | Setback::Bound { .. } | Setback::Drain => {}
+    }
     let (client, reply) = match setback {
         Setback::Bound { reason } => {
             recorder.not_accepted(peer, reason).await;
@@ -421,8 +444,12 @@ async fn refuse(setback: Setback, port: &Port, peer: SocketAddr, recorder: Recor
 
 /// Closes both sides of a relay. The broker gets no DISCONNECT but the client's own, so that it publishes the Will; and
 /// for that one, and what came before it, it has as much time as for any other write.
-async fn close(relay: Box<Relay>, end: End) {
-    let Ended { connection, mut client, mut broker, recorder, write_deadline } = relay.into_ended();
+async fn close(relay: Box<Relay>, guest: Box<Guest>, end: End) {
+    let Ended { connection, mut client, mut broker, mut recorder, write_deadline } = relay.into_ended();
+    guest.leave(&recorder.live().limits, connection.identity(), &end, Instant::now());
+    if let Some(offence) = detect::of_end(&end) {
+        recorder.offended(offence, connection.identity(), true).await;
+    }
     recorder.let_in(connection.identity());
     recorder.ended(connection.identity(), &end).await;
     drop(connection);

@@ -19,6 +19,7 @@ use crate::identity::Identity;
 use crate::metrics::{ServerMetrics, Throttling};
 use crate::mqtt::frame::PacketType;
 use crate::mqtt::{Direction, Version};
+use crate::store::Offence;
 use crate::tls::session::Session;
 
 /// One connection's voice.
@@ -84,6 +85,11 @@ impl Recorder {
         if identity.name.is_some() {
             self.shared.store.let_in(identity.source.ip(), Instant::now());
         }
+    }
+
+    /// A client has done what it may be banned for.
+    pub(super) async fn offended(&mut self, offence: Offence, identity: &Identity, was_let_in: bool) {
+        self.shared.offended(&self.port, &self.live.limits, offence, identity, was_let_in).await;
     }
 
     /// A CONNECT of so many bytes is there, and well-formed.

@@ -26,7 +26,6 @@ use super::upstream::Dialled;
 use crate::enforce::Connection;
 use crate::enforce::end::{Cause, End};
 use crate::enforce::output::Segment;
-use crate::identity::Identity;
 use crate::metrics::{Open, Throttling};
 use crate::mqtt::Direction;
 use standing::Due;
@@ -142,11 +141,6 @@ impl Relay {
     /// Ends the connection once it is quiet, at `deadline` at the latest.
     pub(super) fn drain(&mut self, deadline: Instant) {
         self.drain_until = Some(deadline);
-    }
-
-    /// Who the client is.
-    pub(super) fn identity(&self) -> &Identity {
-        self.connection.identity()
     }
 
     /// Takes it apart, to close both sides.

@@ -80,8 +80,9 @@ const QUARANTINE_OUTCOMES: [&str; 6] = {
     let [queued, full, too_large, topic, again, repeat] = Quarantine::ALL;
     [queued.label(), full.label(), too_large.label(), topic.label(), again.label(), repeat.label()]
 };
-const STATE_TABLES: [&str; 7] = ["histories", "facts", "nonces", "counters", "buckets", "known", "bans"];
-const FORGETFUL_TABLES: [&str; 5] = ["histories", "facts", "known", "unsigned", "bans"];
+const STATE_TABLES: [&str; 8] =
+    ["histories", "facts", "nonces", "counters", "buckets", "known", "acquaintances", "bans"];
+const FORGETFUL_TABLES: [&str; 6] = ["histories", "facts", "known", "acquaintances", "unsigned", "bans"];
 const LASTING_TABLES: [&str; 3] = ["nonces", "counters", "buckets"];
 const LOSSES: [&str; 4] = {
     let [too_large, refused, shut_down, broker_removed] = Loss::ALL;

@@ -153,6 +153,14 @@ impl Bucket {
         });
     }
 
+    /// Tokens that are missing until it is full; one that is partly there is missing.
+    #[must_use]
+    pub fn missing(&self, rate: &Rate, now: Tick) -> u64 {
+        let time = u128::from(self.full_at.load(Ordering::Relaxed).saturating_sub(now.0));
+        let tokens = (time << Rate::FRACTION_BITS).div_ceil(rate.interval);
+        u64::try_from(tokens).unwrap_or(u64::MAX)
+    }
+
     /// Whether it is full: then it says nothing that a new one would not.
     #[must_use]
     pub fn is_full(&self, now: Tick) -> bool {

@@ -60,6 +60,18 @@ fn rates_from_one_in_a_month_to_gigabytes_in_a_second_are_exact_enough() {
     }
 }
 
+#[test]
+fn what_was_taken_is_missing_until_it_has_come_back() {
+    let (bucket, rate) = (Bucket::new(), Rate::new(10, SECOND).with_burst(3));
+    assert_eq!(bucket.missing(&rate, at(0)), 0);
+    for taken in 1..=3 {
+        bucket.take(&rate, 1, at(0)).unwrap();
+        assert_eq!(bucket.missing(&rate, at(0)), taken);
+    }
+    let later = [0, 1, 100, 101, 299, 300, 1_000].map(|millis| bucket.missing(&rate, at(millis)));
+    assert_eq!(later, [3, 3, 2, 2, 1, 0, 0]);
+}
+
 proptest! {
     /// Tokens that are granted from `i` on, up to and with `j`, for every such span.
     #[test]

@@ -1,10 +1,10 @@
 //! Buckets of rates, by rule and by whom they are for. They hang on what a client can't choose, and outlive connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::recent::Round;
-use super::shards::{Place, Room, Shards};
+use super::shards::{Place, Room, SHARDS, Shards};
 use crate::rate::{Bucket, Tick};
 
 /// What is looked at, whether it says anything still, before something new is taken in. More than one: what comes is
@@ -12,6 +12,8 @@ use crate::rate::{Bucket, Tick};
 const LOOKED_AT: usize = 2;
 /// The same when there is no room.
 const LOOKED_AT_WHEN_FULL: usize = 32;
+/// So many other parts of the table are looked at then.
+const PARTS_WHEN_FULL: usize = 8;
 
 /// A bounded table of buckets.
 ///
@@ -24,6 +26,8 @@ pub(super) struct Buckets {
     /// Of a rule's newcomers for whom there was no room, together.
     spare: Shards<Round<Arc<Bucket>>>,
     shared: AtomicU64,
+    /// Where to look next when there is no room.
+    hand: AtomicUsize,
 }
 
 impl Buckets {
@@ -33,27 +37,45 @@ impl Buckets {
             room: Room::new(max),
             spare: Shards::new(Round::new),
             shared: AtomicU64::new(0),
+            hand: AtomicUsize::new(0),
         }
     }
 
     /// The bucket of `whose` under `rule`; made where there is none.
     pub(super) fn get(&self, rule: Place, whose: Place, now: Tick) -> Arc<Bucket> {
-        let made = self.shards.lock(self.shards.part_of(whose)).and_then(|mut shard| {
-            if let Some(known) = shard.renew(whose) {
-                return Some(Arc::clone(known));
-            }
-            self.forget(&mut shard, LOOKED_AT, now);
-            if !self.room.take() {
-                self.forget(&mut shard, LOOKED_AT_WHEN_FULL, now);
-                if !self.room.take() {
-                    return None;
-                }
-            }
-            let bucket = Arc::new(Bucket::new());
-            shard.push(whose, Arc::clone(&bucket));
-            Some(bucket)
-        });
+        let part = self.shards.part_of(whose);
+        let mut made = self.make(part, whose, now);
+        if made.is_none() && self.forget_elsewhere(part, now) {
+            made = self.make(part, whose, now);
+        }
         made.unwrap_or_else(|| self.shared(rule))
+    }
+
+    fn make(&self, part: usize, whose: Place, now: Tick) -> Option<Arc<Bucket>> {
+        let mut shard = self.shards.lock(part)?;
+        if let Some(known) = shard.renew(whose) {
+            return Some(Arc::clone(known));
+        }
+        self.forget(&mut shard, LOOKED_AT, now);
+        if !self.room.take() {
+            self.forget(&mut shard, LOOKED_AT_WHEN_FULL, now);
+            if !self.room.take() {
+                return None;
+            }
+        }
+        let bucket = Arc::new(Bucket::new());
+        shard.push(whose, Arc::clone(&bucket));
+        Some(bucket)
+    }
+
+    /// Looks for what says nothing in some other parts, which is not the same ones each time, and says whether any was
+    /// found.
+    fn forget_elsewhere(&self, part: usize, now: Tick) -> bool {
+        let begin = self.hand.fetch_add(PARTS_WHEN_FULL, Ordering::Relaxed);
+        let parts = (begin..begin.saturating_add(PARTS_WHEN_FULL)).map(|other| other % SHARDS);
+        parts.filter(|other| *other != part).any(|other| {
+            self.shards.lock(other).is_some_and(|mut shard| self.forget(&mut shard, LOOKED_AT_WHEN_FULL, now) > 0)
+        })
     }
 
     /// The bucket that [`Buckets::get`] would give, where it says anything: none is made.
@@ -64,10 +86,12 @@ impl Buckets {
         known(&self.shards, whose).or_else(|| self.room.is_full().then(|| known(&self.spare, rule)).flatten())
     }
 
-    fn forget(&self, shard: &mut Round<Arc<Bucket>>, most: usize, now: Tick) {
+    fn forget(&self, shard: &mut Round<Arc<Bucket>>, most: usize, now: Tick) -> usize {
         // Whoever holds one got it here, under this lock.
         let is_over = |bucket: &Arc<Bucket>| Arc::strong_count(bucket) == 1 && bucket.is_full(now);
-        self.room.give_back((0..most).filter(|_| shard.forget_if(is_over)).count());
+        let forgotten = (0..most).filter(|_| shard.forget_if(is_over)).count();
+        self.room.give_back(forgotten);
+        forgotten
     }
 
     /// One for each rule: there are no more of them than policies and settings have.

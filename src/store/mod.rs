@@ -12,6 +12,7 @@
 //! | counters | [`Used::Full`] for a new one: none is ever forgotten | read back |
 //! | buckets | whoever is new shares one with all others who are: none is forgotten that is drawn upon | gone: all are full |
 //! | known | the address that was known longest is forgotten, and counted: it is a stranger again | gone: all are strangers |
+//! | acquaintances | the one that was seen longest ago is forgotten, and counted: it is a stranger again | gone: all are strangers |
 //! | unsigned | who is new is not counted, and that is | gone: it is a day's count |
 //! | bans | those that end soonest give way, and are counted | gone: who goes on as before is banned anew |
 
@@ -83,6 +84,7 @@ pub struct Store {
     unsigned: Unsigned,
     buckets: Buckets,
     known: KnownGood,
+    acquaintances: KnownGood,
     bans: Bans,
     /// What the times of buckets are counted from.
     epoch: Epoch,
@@ -113,6 +115,7 @@ impl Store {
             unsigned: Unsigned::new(),
             buckets: Buckets::new(bounds.max_buckets),
             known: KnownGood::new(known::MAX_KNOWN),
+            acquaintances: KnownGood::new(known::MAX_KNOWN),
             bans: Bans::new(),
             epoch: Epoch::new(Instant::now()),
             keys: [RandomState::new(), RandomState::new()],
@@ -131,6 +134,7 @@ impl Store {
             ("counters", self.counters.len()),
             ("buckets", self.buckets.len()),
             ("known", self.known.len()),
+            ("acquaintances", self.acquaintances.len()),
             ("bans", self.bans.len()),
         ];
         entries.map(|(table, entries)| (table, entries as u64)).into()
@@ -144,6 +148,7 @@ impl Store {
             ("histories", histories),
             ("facts", facts),
             ("known", self.known.evicted()),
+            ("acquaintances", self.acquaintances.evicted()),
             ("unsigned", self.unsigned.left_out()),
             ("bans", self.bans.evicted()),
         ]
@@ -180,6 +185,17 @@ impl Store {
     /// A client that has proven who it is was let in from this address.
     pub fn let_in(&self, address: IpAddr, now: Instant) {
         self.known.note(self.source(address), self.epoch.tick(now));
+    }
+
+    /// Somebody was right about a name, from a place that `key` stands for with it.
+    pub fn acquaint(&self, key: Key, now: Instant) {
+        self.acquaintances.note(key, self.epoch.tick(now));
+    }
+
+    /// Whether that was within the last day.
+    #[must_use]
+    pub fn is_acquainted(&self, key: Key, now: Instant) -> bool {
+        self.acquaintances.is_known(key, self.epoch.tick(now))
     }
 
     fn source(&self, address: IpAddr) -> Key {

@@ -6,7 +6,7 @@ use super::*;
 use crate::audit::reference::{EVENTS, FIELDS};
 use crate::enforce::end::{Blame, Cause};
 use crate::enforce::event::{Rewrite, Text};
-use crate::identity::Certificate;
+use crate::identity::{Certificate, Network, Who};
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{PacketType, QoS};
 use crate::policy::{OnDeny, Reason};
@@ -80,6 +80,10 @@ fn end(cause: Cause, statement: Option<&'static str>, rule: Option<&str>) -> End
 }
 
 /// Every kind of record, with `text` wherever a peer's text goes.
+fn ban<'b>(who: Who<'b>, rule: &'b str) -> BanContext<'b> {
+    BanContext { listener: "field", who, reason: "rate", rule, strike: 2, lasts: Duration::from_secs(120) }
+}
+
 fn records(text: &str) -> Vec<Record> {
     let identity = identity(text);
     let context = context(&identity);
@@ -96,6 +100,10 @@ fn records(text: &str) -> Vec<Record> {
     vec![
         started(time()),
         not_accepted("field", identity.source, "max_connections", time()),
+        summed(NOT_ACCEPTED, "field", Some(Network::of(identity.source.ip())), "banned", 9, time()),
+        banned(&ban(Who::Client(text), text), time()),
+        banned(&ban(Who::Address(Network::of(identity.source.ip())), text), time()),
+        spared("field", identity.source, "malformed", time()),
         handshake_failed(8, "field", identity.source, "expired", time()),
         record(&context, &refusal(text), time()),
         record(&context, &rewritten, time()),

@@ -90,7 +90,10 @@ impl HttpSource {
         means.metrics.remembered(CacheOf::Http, known.is_some());
         let answer = match known {
             Some(answer) => Ok(answer),
-            None => self.ask(digest, client, means).await,
+            None => match client.may_guess(means) {
+                Ok(()) => self.ask(digest, client, means).await,
+                Err(why) => return Found::Decided(Err(why)),
+            },
         };
         Found::Decided(match answer {
             Ok(Answer::Allow(allowed)) => self.allowed(allowed, client),

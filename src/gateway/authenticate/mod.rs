@@ -20,7 +20,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::detect::Detectors;
+use super::detect::{Detectors, Limits};
 use crate::config::{Authentication, CertificateName, IdentitySettings, Listener, Require};
 use crate::enforce::Asking;
 use crate::identity::{Attribute, Identity, Method, Template};
@@ -119,6 +119,7 @@ impl Authenticator {
         &self,
         asking: &Asking<'_>,
         identity: Identity,
+        limits: &Limits,
         means: &Means<'_>,
     ) -> Result<Authenticated, Box<Stranger>> {
         let mut identity = asking.known(identity);
@@ -126,8 +127,10 @@ impl Authenticator {
         if asked.sources.iter().any(|source| source.has_secret_name(&asking.connect)) {
             identity.username = None;
         }
-        let client = Client { connect: &asking.connect, identity: &identity, deadline: Instant::now() + self.deadline };
+        let deadline = Instant::now() + self.deadline;
+        let client = Client { connect: &asking.connect, identity: &identity, limits, deadline };
         let (method, outcome) = asked.judge(&client, means).await;
+        note_guess(&client, method, &outcome, means);
         if outcome.as_ref().is_ok_and(Proven::is_by_password) {
             // A name with a password is a name, whatever it looks like.
             identity.username = asking.connect.username.map(Into::into);
@@ -141,6 +144,20 @@ impl Authenticator {
     #[must_use]
     pub(super) fn still_holds(&self, proof: &Proof, identity: &Identity) -> bool {
         self.asked.as_ref().is_none_or(|asked| asked.still_holds(proof, identity))
+    }
+}
+
+/// Whether it was right, for how often it may be wrong.
+fn note_guess(client: &Client<'_>, method: Method, outcome: &Result<Proven, Unproven>, means: &Means<'_>) {
+    let is_guess = matches!(method, Method::Password | Method::Http);
+    let Some(name) = client.guessed_name().filter(|_| is_guess) else { return };
+    let (source, now) = (client.identity.source.ip(), Instant::now());
+    match outcome {
+        Ok(_) => means.detectors.guessed_right(source, name, now),
+        Err(Unproven { reason: Reason::BadCredentials, .. }) => {
+            means.detectors.guessed_wrong(client.limits, source, name, now);
+        }
+        Err(_) => {}
     }
 }
 

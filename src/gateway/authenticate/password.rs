@@ -67,6 +67,7 @@ impl PasswordSource {
         if is_known {
             return Ok(mark);
         }
+        client.may_guess(means)?;
         let password = Zeroizing::new(Box::<[u8]>::from(password));
         let (good, lasting) = (Arc::clone(&self.good), self.lasting);
         let metrics = Arc::clone(means.metrics);

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::super::detect::Limits;
 use super::files::FileProblem;
 use super::http::HttpSource;
 use super::password::PasswordSource;
@@ -10,6 +11,7 @@ use super::{Ground, Means, Unproven, address, certificate};
 use crate::config::{AddressSettings, Authentication, CertificateName, IdentitySource};
 use crate::identity::{Identity, Method};
 use crate::mqtt::connect::Connect;
+use crate::policy::Reason;
 
 /// A client that is to be known.
 #[derive(Clone, Copy)]
@@ -17,8 +19,24 @@ pub(super) struct Client<'c> {
     pub(super) connect: &'c Connect<'c>,
     /// What is known of it, CONNECT included.
     pub(super) identity: &'c Identity,
+    /// How often it may be wrong.
+    pub(super) limits: &'c Limits,
     /// By when it must be known who it is.
     pub(super) deadline: Instant,
+}
+
+impl<'c> Client<'c> {
+    /// Whom it claims to be: the user, or whose certificate it is.
+    pub(super) fn guessed_name(&self) -> Option<&'c str> {
+        self.connect.username.or_else(|| self.identity.common_name())
+    }
+
+    /// Whether what it shows is to be checked, at a price.
+    pub(super) fn may_guess(&self, means: &Means<'_>) -> Result<(), Unproven> {
+        let Some(name) = self.guessed_name() else { return Ok(()) };
+        let judged = means.detectors.may_guess(self.limits, self.identity.source.ip(), name, Instant::now());
+        judged.map_err(|found| Unproven::new(Reason::Rate, found.setting()))
+    }
 }
 
 /// What a source makes of a client.

@@ -121,10 +121,10 @@ fn authenticated(asked: Asked, shown: &Shown<'_>) -> Result<Authenticated, Box<S
     let Opening::Asking(asking) = enforce::open(&bytes, &terms) else { unreachable!("a good CONNECT") };
     let metrics = Metrics::new(["field"], []).unwrap().listener("field").unwrap();
     let pool = Pool::start(1, 10).unwrap();
-    let detectors = Detectors::for_tests();
+    let (detectors, limits) = (Detectors::for_tests(), crate::gateway::detect::Limits::for_tests());
     let means = Means { metrics: &metrics, pool: &pool, detectors: &detectors };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(authenticator(asked).authenticate(&asking, shown.identity(), &means))
+    runtime.block_on(authenticator(asked).authenticate(&asking, shown.identity(), &limits, &means))
 }
 
 /// Who the client is, or the rule that refuses it.

@@ -4,9 +4,12 @@
 //! connection nor a reload resets anything. Not here: what a connection does once it is let in (`enforce`), and who is
 //! kept from dialling (`admission`, bans of the `store`). Read [`Detectors::judge`] first, then [`Guest::leave`].
 
+mod guesses;
 mod limits;
+mod offences;
 mod present;
 mod tally;
+mod tarpit;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +18,15 @@ use std::time::Instant;
 
 use crate::config::Protection;
 use crate::enforce::end::{Blame, Cause, End};
-use crate::identity::Identity;
+use crate::identity::{Identity, Who};
 use crate::metrics::{Detector, Metrics};
 use crate::policy::Key;
 use crate::store::Store;
 pub(super) use limits::Limits;
+pub(super) use offences::{of_end, of_handshake};
 use present::Present;
+use tally::Tally;
+use tarpit::Tarpit;
 
 /// How much more than one client all may do together that are the same by who they are. Whoever chooses another Client
 /// Identifier each time meets this; a plant that shares one user name, or one address and no names, does not.
@@ -34,11 +40,12 @@ pub(super) struct Detectors {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
     present: Present,
+    tarpit: Tarpit,
 }
 
 impl Detectors {
     pub(super) fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> Self {
-        Self { store, metrics, present: Present::default() }
+        Self { store, metrics, present: Present::default(), tarpit: Tarpit::default() }
     }
 
     /// Whether a client, once it is known, has been calm enough to be let in.
@@ -52,13 +59,18 @@ impl Detectors {
         has_will: bool,
         now: Instant,
     ) -> Result<(), Detector> {
-        let Protection { flapping, wills, .. } = &limits.protection;
+        let Protection { flapping, wills, malformed, .. } = &limits.protection;
         let asked = [Some((Detector::Flapping, flapping)), has_will.then_some((Detector::Wills, wills))];
         for (detector, rate) in asked.into_iter().flatten() {
             let tallies = self.tallies(detector, rate, limits, identity);
             if tallies.into_iter().flatten().any(|tally| self.is_spent(&tally, now)) {
                 return Err(self.found(detector));
             }
+        }
+        // Who has a name is banned by that, and an address by what all behind it do.
+        let [own, _] = self.tallies(Detector::Malformed, malformed, limits, identity);
+        if matches!(identity.who(), Who::Address(_)) && own.is_some_and(|own| self.is_spent(&own, now)) {
+            return Err(self.found(Detector::Malformed));
         }
         Ok(())
     }
@@ -82,9 +94,10 @@ impl Detectors {
             && self.present.enter(place)
         {
             let (rate, who) = (&limits.protection.takeovers, identity.who());
+            let takeovers = Detector::Takeovers.label();
             // Whoever takes over, and has more often than the other, is the one that does not get in.
-            let own = self.tally(Detector::Takeovers, *rate, Some(who), place);
-            let all = self.tally(Detector::Takeovers, tally::times(rate, BY_ANYBODY), None, place);
+            let own = self.tally(takeovers, *rate, Some(who), place);
+            let all = self.tally(takeovers, tally::times(rate, BY_ANYBODY), None, place);
             if [&own, &all].into_iter().any(|tally| self.is_spent(tally, now)) {
                 self.present.leave(place);
                 return Err(self.found(Detector::Takeovers));

@@ -32,16 +32,17 @@ impl Detectors {
         identity: &Identity,
     ) -> [Option<Tally>; 2] {
         let who = identity.who();
-        let own = (!identity.client_id.is_empty())
-            .then(|| self.tally(detector, *rate, Some(who), self.key(&[b"client", identity.client_id.as_bytes()])));
+        let own = (!identity.client_id.is_empty()).then(|| {
+            self.tally(detector.label(), *rate, Some(who), self.key(&[b"client", identity.client_id.as_bytes()]))
+        });
         let is_exempt = matches!(who, Who::Address(_)) && limits.is_exempt(identity.source.ip());
-        let together = (!is_exempt).then(|| self.tally(detector, times(rate, TOGETHER), Some(who), self.key(&[])));
+        let together = (!is_exempt).then(|| self.tally(detector.label(), times(rate, TOGETHER), Some(who), Key(0)));
         [own, together]
     }
 
     /// What somebody is held to, or all are, in something.
-    pub(super) fn tally(&self, detector: Detector, rate: Rate, who: Option<Who<'_>>, what: Key) -> Tally {
-        let (label, what) = (detector.label().as_bytes(), what.0.to_be_bytes());
+    pub(super) fn tally(&self, label: &str, rate: Rate, who: Option<Who<'_>>, what: Key) -> Tally {
+        let (label, what) = (label.as_bytes(), what.0.to_be_bytes());
         let numbers;
         let (kind, name): (&[u8], &[u8]) = match who {
             None => (b"all", &[]),
@@ -60,7 +61,7 @@ impl Detectors {
         self.key(&[b"client", broker.as_bytes(), client_id.as_bytes()])
     }
 
-    fn key(&self, parts: &[&[u8]]) -> Key {
+    pub(super) fn key(&self, parts: &[&[u8]]) -> Key {
         Key::quick(self.store.keys(), parts)
     }
 
@@ -75,6 +76,21 @@ impl Detectors {
     pub(super) fn charge(&self, tally: &Tally, now: Instant) {
         let now = self.store.epoch().tick(now);
         self.bucket(tally, now).charge(&tally.rate, 1, now);
+    }
+
+    /// Counts something that has happened, if there is room for it.
+    pub(super) fn take(&self, tally: &Tally, now: Instant) -> bool {
+        let now = self.store.epoch().tick(now);
+        self.bucket(tally, now).take(&tally.rate, 1, now).is_ok()
+    }
+
+    /// The same, and says how much is counted now.
+    pub(super) fn taken(&self, tally: &Tally, now: Instant) -> u64 {
+        let now = self.store.epoch().tick(now);
+        let bucket = self.bucket(tally, now);
+        // Beyond, it is not remembered any better.
+        let _ = bucket.take(&tally.rate, 1, now);
+        bucket.missing(&tally.rate, now)
     }
 
     fn bucket(&self, tally: &Tally, now: Tick) -> Arc<Bucket> {

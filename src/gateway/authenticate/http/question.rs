@@ -177,7 +177,8 @@ mod tests {
         let mut identity = Identity::new("field".into(), ([192, 0, 2, 7], 5000).into(), certificate);
         identity.client_id = connect.client_id.into();
         identity.username = connect.username.map(Into::into);
-        let client = Client { connect: &connect, identity: &identity, deadline: Instant::now() };
+        let limits = crate::gateway::detect::Limits::for_tests();
+        let client = Client { connect: &connect, identity: &identity, limits: &limits, deadline: Instant::now() };
         let body = write(format, &client, with_password);
         assert!(body.capacity() <= 64 * 1024);
         String::from_utf8(body.to_vec()).unwrap()

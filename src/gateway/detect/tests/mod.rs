@@ -1,7 +1,11 @@
 //! What clients may do how often, at times that the tests make up.
 
+mod guesses;
+mod offences;
+
 use std::time::Duration;
 
+use super::tarpit::Places;
 use super::*;
 use crate::config::Protection;
 use crate::enforce::end::Violation;
@@ -20,6 +24,14 @@ impl Detectors {
     }
 }
 
+impl Limits {
+    /// The defaults.
+    pub(in crate::gateway) fn for_tests() -> Self {
+        let tarpit = Places { all: 100, of_network: 10 };
+        Self { protection: Protection::default(), exempt: Box::default(), tarpit }
+    }
+}
+
 /// A gateway whose clients may do everything five times in ten seconds.
 struct World {
     detectors: Arc<Detectors>,
@@ -33,7 +45,7 @@ impl World {
         let protection = Protection { flapping: rate, takeovers: rate, wills: rate, ..Protection::default() };
         Self {
             detectors: Detectors::for_tests(),
-            limits: Limits { protection, exempt: Box::default() },
+            limits: Limits { protection, ..Limits::for_tests() },
             now: Instant::now() + SECOND,
         }
     }
@@ -125,7 +137,7 @@ fn a_reconnect_by_another_address_or_a_reload_resets_nothing() {
     let mut elsewhere = client("pump", "pump");
     elsewhere.source = "198.51.100.1:1".parse().unwrap();
     assert!(world.come(&elsewhere, false).is_err());
-    world.limits = Limits { protection: world.limits.protection.clone(), exempt: Box::default() };
+    world.limits = Limits { protection: world.limits.protection.clone(), ..Limits::for_tests() };
     assert!(world.come(&elsewhere, false).is_err());
 }
 
