@@ -12,7 +12,8 @@ pub use line::Record;
 use record::STALE_LIST;
 pub use record::{
     BanContext, ConnectionContext, HANDSHAKE_FAILED, NOT_ACCEPTED, Traffic, banned, ended, handshake_failed,
-    not_accepted, quarantine_lost, record, rejudged, reload_refused, reloaded, spared, started, stopped, summed,
+    not_accepted, pressure, quarantine_lost, record, rejudged, reload_refused, reloaded, spared, started, stopped,
+    summed,
 };
 pub use reference::reference;
 pub use sink::{Full, OpenError, Sink, Totals, Writer, open};

@@ -98,6 +98,16 @@ pub fn rejudged(verdicts: (u64, u64), time: SystemTime) -> Record {
     line.finish()
 }
 
+/// The gateway does without something else than before, for want of `scarce`, of which so much is used.
+pub fn pressure(levels: (&'static str, &'static str), scarce: &'static str, percent: u32, time: SystemTime) -> Record {
+    let mut line = Line::new(time, "pressure");
+    line.text("level", levels.0);
+    line.text("level_before", levels.1);
+    line.text("scarce", scarce);
+    line.number("percent", u64::from(percent));
+    line.finish()
+}
+
 /// Why connections are judged again though nothing was read.
 pub(super) const STALE_LIST: &str = "revocation_list_stale";
 

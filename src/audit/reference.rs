@@ -11,7 +11,7 @@ use crate::mqtt::error::DecodeError;
 use crate::policy::{OnDeny, Reason};
 
 /// Every `event`, and when it is written.
-pub(super) const EVENTS: [(&str, &str); 15] = [
+pub(super) const EVENTS: [(&str, &str); 16] = [
     ("started", "The gateway starts. The first record of each run."),
     ("not_accepted", "A connection was refused at accept, before anything of it was read: a limit was reached."),
     (
@@ -44,11 +44,12 @@ pub(super) const EVENTS: [(&str, &str); 15] = [
     ("reloaded", "What was read anew is in force, and live connections were judged by it."),
     ("reload_refused", "What was read anew has problems: what was in force before stays. The log names all of them."),
     ("rejudged", "Live connections were judged again though nothing was read anew."),
+    ("pressure", "The gateway does without something else than before, for want of memory or descriptors; see below."),
     ("stopped", "The gateway ends in good order. The last record of such a run."),
 ];
 
 /// Every field, in the order of a line.
-pub(super) const FIELDS: [(&str, &str); 42] = [
+pub(super) const FIELDS: [(&str, &str); 46] = [
     ("time", "UTC, RFC 3339 with milliseconds."),
     ("event", "Which of the events above."),
     ("program", "Version of tidegate."),
@@ -95,6 +96,10 @@ pub(super) const FIELDS: [(&str, &str); 42] = [
     ("by", "What asked for the reload: `signal` (SIGHUP), or `change` of a file."),
     ("problems", "How many problems there are."),
     ("problem", "The first of them, with file, line and column; elsewhere, what of the payload is wrong."),
+    ("level", "What the gateway does without; see below."),
+    ("level_before", "What it did without before."),
+    ("scarce", "Of what there is least left: `memory`, `buffers` or `descriptors`."),
+    ("percent", "How much of that is used, of all that may be."),
     ("connections_kept", "Live connections that were judged again and go on."),
     ("connections_ended", "Live connections that were judged again and ended; each has its own record."),
     ("duration_ms", "From accept to the end, in milliseconds."),
@@ -106,7 +111,7 @@ pub(super) const FIELDS: [(&str, &str); 42] = [
 ];
 
 /// Every `reason` of `not_accepted`.
-const NOT_ACCEPTED: [&str; 13] = [
+const NOT_ACCEPTED: [&str; 14] = [
     "addresses.deny",
     "addresses.allow",
     "banned",
@@ -120,6 +125,7 @@ const NOT_ACCEPTED: [&str; 13] = [
     "max_half_open_per_address",
     "max_connections_per_prefix",
     "max_waiting_handshakes",
+    "overload",
 ];
 
 /// Every `reason` of `handshake_failed`, and what it means.
@@ -168,6 +174,15 @@ const QUARANTINE: [(&str, &str); 6] = [
     (Quarantine::Topic.label(), "No: the topic that it would be published to goes beyond a limit of `[limits]`."),
     (Quarantine::Again.label(), "No: its topic is under the quarantine topic already, or shows that it was."),
     (Quarantine::Repeat.label(), "No: it is a repeat of a message that was dealt with when it came first."),
+];
+
+/// Every `level`, and what it means.
+const LEVELS: [(&str, &str); 5] = [
+    ("normal", "Nothing."),
+    ("shedding", "New connections, but from addresses from which a client was let in within the last day."),
+    ("closed", "All new connections."),
+    ("throttling", "The same, and what clients of priority `bulk` send waits."),
+    ("critical", "The same, and what clients of priority `normal` send waits too; that of `vital` ones never does."),
 ];
 
 const HEAD: &str = "\
@@ -226,6 +241,7 @@ pub fn reference() -> String {
     let _ = writeln!(page);
     table(&mut page, "What becomes of a quarantined message", ["quarantine", "what"], QUARANTINE);
     table(&mut page, "Reasons of `handshake_failed`", ["reason", "what"], HANDSHAKE_FAILED);
+    table(&mut page, "Levels of `pressure`", ["level", "what the gateway does without"], LEVELS);
     table(&mut page, "Causes", ["cause", "what"], causes().iter().map(|cause| (cause.label(), meaning(cause))));
     let _ = writeln!(
         page,

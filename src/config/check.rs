@@ -238,7 +238,7 @@ fn listener(
     let Located { value: table, span } = table;
     let own_limits = table.limits.clone().over(process.limits.clone());
     limits(&own_limits, &table.limits, reading);
-    process_wide(&table.limits, &["max_buffered_total_bytes"], reading);
+    process_wide(&table.limits, &["max_buffered_total_bytes", "max_memory_bytes"], reading);
     within(&own_limits, &process.limits, &table.limits, reading);
     let own_deadlines = table.deadlines.clone().over(process.deadlines.clone());
     deadlines(&own_deadlines, &table.deadlines, reading);

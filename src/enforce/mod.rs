@@ -51,6 +51,7 @@ pub use terms::{Terms, ZeroKeepAlive};
 use crate::identity::Identity;
 use crate::mqtt::property::Property;
 use crate::mqtt::{Direction, Limits, Version, encode};
+use crate::policy::Priority;
 use authentication::Authentication;
 use reply::Farewell;
 use side::Side;
@@ -276,6 +277,12 @@ impl Connection {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.client.is_quiet() && self.broker.is_quiet()
+    }
+
+    /// How long the client is served when the gateway runs short.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.standing.authority.priority()
     }
 
     /// Who the client is, Client Identifier and user name included.

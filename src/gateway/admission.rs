@@ -34,6 +34,8 @@ pub(super) enum Refusal {
     Address,
     AddressHalfOpen,
     Prefix,
+    /// The process is short of memory or descriptors.
+    Overload,
 }
 
 impl Refusal {
@@ -47,6 +49,7 @@ impl Refusal {
             Self::Address => "max_connections_per_address",
             Self::AddressHalfOpen => "max_half_open_per_address",
             Self::Prefix => "max_connections_per_prefix",
+            Self::Overload => "overload",
         }
     }
 }
@@ -103,6 +106,12 @@ impl Process {
         (total.max_connections, total.max_half_open) = (max_connections, max_half_open);
     }
 
+    /// Connections that are open, and those of them that are half open.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let count = lock(&self.0).count;
+        (count.open, count.half_open)
+    }
+
     fn enter(&self) -> Result<(), Refusal> {
         let mut total = lock(&self.0);
         if total.count.open >= total.max_connections {
@@ -128,6 +137,11 @@ impl Process {
 impl Door {
     pub(super) fn new(process: Arc<Process>, bounds: Bounds) -> Self {
         Self { process, counts: Mutex::new(Counts::new(bounds)) }
+    }
+
+    /// Connections of the whole process that are open.
+    pub(super) fn open_in_all(&self) -> usize {
+        self.process.counts().0
     }
 
     /// Other bounds from now on. Who is there stays.

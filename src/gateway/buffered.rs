@@ -20,6 +20,11 @@ impl BufferedTotal {
         self.max_bytes.store(max_bytes, Ordering::Relaxed);
     }
 
+    /// Bytes that may be held.
+    pub(super) fn max_bytes(&self) -> usize {
+        self.max_bytes.load(Ordering::Relaxed)
+    }
+
     /// Bytes held now.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
@@ -49,7 +54,7 @@ impl Buffered {
         }
         let more = bytes - before;
         let total = self.total.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more);
-        total <= self.total.max_bytes.load(Ordering::Relaxed)
+        total <= self.total.max_bytes()
     }
 }
 

@@ -18,6 +18,7 @@ use super::detect::{Detectors, Limits};
 use super::far::Far;
 use super::handshakes::Handshakes;
 use super::prepare::{Prepared, PreparedBroker, PreparedListener};
+use super::pressure::Pressure;
 use super::proxied;
 use super::quarantine::{Outbox, Outboxes};
 use super::shared::{Deadlines, Live, Port, PortTls, Shared, unix_millis};
@@ -71,7 +72,9 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(listeners(), pairs())?);
         let health = Arc::new(Health::new(listeners(), pairs()));
         let buffered = Arc::new(BufferedTotal::new(settings.limits.max_buffered_total_bytes));
+        let pressure = Arc::new(Pressure::new(settings.limits.max_memory_bytes));
         show_readings(&metrics, &audit, &buffered)?;
+        show_pressure(&metrics, &pressure)?;
         show_state(&metrics, &kept)?;
 
         let config::Authentication { workers, max_queue, .. } = settings.authentication;
@@ -88,6 +91,7 @@ impl Gateway {
             detectors,
             audit,
             buffered,
+            pressure,
             store: kept.store,
             flood: Flood::default(),
             new_bans: NewBans::default(),
@@ -136,6 +140,14 @@ fn show_readings(metrics: &Metrics, audit: &audit::Sink, buffered: &Arc<Buffered
     metrics.show(Source::AuditQueued, move || queued.queued() as u64)?;
     let buffered = Arc::clone(buffered);
     Ok(metrics.show(Source::BufferedBytes, move || buffered.bytes() as u64)?)
+}
+
+fn show_pressure(metrics: &Metrics, pressure: &Arc<Pressure>) -> Result<(), Error> {
+    let (level, most, shed) = (Arc::clone(pressure), Arc::clone(pressure), Arc::clone(pressure));
+    metrics.show(Source::PressureLevel, move || level.level() as u64)?;
+    metrics.show(Source::MaxMemoryBytes, move || most.max_memory_bytes())?;
+    let named = |(resource, count): (&str, u64)| (resource.into(), count);
+    Ok(metrics.show_labelled(LabelledSource::Shed, move || shed.shed_by_resource().into_iter().map(named).collect())?)
 }
 
 fn show_state(metrics: &Metrics, kept: &Kept) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 use zeroize::Zeroizing;
 
-use super::admission::Slot;
+use super::admission::{self, Slot};
 use super::admit::{Admitted, admit};
 use super::authenticate::{Means, Proof};
 use super::buffered::Buffered;
@@ -230,6 +230,9 @@ impl Opening<'_> {
             *self.peer = source;
         }
         if !self.slot.is_known() {
+            if !self.recorder.has_room_for(self.peer.ip()) {
+                return Err(Setback::Bound { reason: admission::Refusal::Overload.label() });
+            }
             let judged = self.live.sources.judge(self.peer.ip(), Instant::now());
             judged.map_err(|barred| Setback::Bound { reason: barred.label() })?;
             let counted = self.slot.known(self.peer.ip());

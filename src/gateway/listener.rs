@@ -114,7 +114,7 @@ impl Listener {
         lobby: &Lobby,
         registered: impl FnOnce(S) -> io::Result<TcpStream>,
     ) -> io::Result<()> {
-        match self.place(peer) {
+        match self.place(peer, &lobby.shared) {
             Ok(slot) => {
                 let stream = registered(stream)?;
                 self.follow(&stream);
@@ -132,13 +132,18 @@ impl Listener {
     }
 
     /// A place for a connection, where there is one for whoever dials from there. Whom a load balancer dials for is not known yet.
-    fn place(&self, peer: SocketAddr) -> Result<Slot, &'static str> {
+    fn place(&self, peer: SocketAddr, shared: &Shared) -> Result<Slot, &'static str> {
         let live = self.port.live.load();
         let address = (!proxied::may_tell(live.proxy_protocol.as_ref(), peer.ip())).then(|| peer.ip());
         if let Some(address) = address {
             live.sources.judge(address, Instant::now()).map_err(Barred::label)?;
         }
-        self.port.door.enter(address).map_err(Refusal::label)
+        let door = &self.port.door;
+        let is_known_good = || address.is_none_or(|address| shared.store.known_good(address, Instant::now()));
+        if !shared.pressure.admits(door.open_in_all(), is_known_good) {
+            return Err(Refusal::Overload.label());
+        }
+        door.enter(address).map_err(Refusal::label)
     }
 }
 

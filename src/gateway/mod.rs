@@ -20,6 +20,7 @@ mod handshakes;
 mod listener;
 mod load;
 mod prepare;
+mod pressure;
 mod proxied;
 mod quarantine;
 mod record;
@@ -160,6 +161,8 @@ async fn serve(mut gateway: Gateway, settings: Settings, files: Files) -> Result
     let words = Arc::new(words);
     let sums = tokio::spawn(write_sums(Arc::clone(&gateway.shared)));
     let bans = tokio::spawn(spread_bans(Arc::clone(&gateway.shared), Arc::clone(&words)));
+    let process = Arc::clone(&gateway.process);
+    let pressed = tokio::spawn(pressure::watch(Arc::clone(&gateway.shared), process, Arc::clone(&words)));
     let reloader = reloader(&mut gateway, settings, files, Arc::clone(&words));
     let reloading = tokio::spawn(reloader.run(Arc::clone(&signals.reload)));
     tracing::info!(listeners = accepting.len(), "ready");
@@ -189,6 +192,7 @@ async fn serve(mut gateway: Gateway, settings: Settings, files: Files) -> Result
     sums.abort();
     bans.abort();
     let _ = timeout(AUDIT_FLUSH, gateway.shared.write_sums()).await;
+    pressed.abort();
     // A queue that has no room by then gets none.
     let _ = timeout(AUDIT_FLUSH, gateway.shared.audit.send(audit::stopped(SystemTime::now()))).await;
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -65,6 +65,12 @@ impl Recorder {
     /// The connection lives by something else from now on.
     pub(super) fn adopt(&mut self, live: Arc<Live>) {
         self.live = live;
+    }
+
+    /// Whether the process has room for a client from there.
+    pub(super) fn has_room_for(&self, address: IpAddr) -> bool {
+        // Its own place is counted already.
+        self.shared.pressure.admits(0, || self.shared.store.known_good(address, Instant::now()))
     }
 
     /// The handshake is through.

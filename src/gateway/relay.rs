@@ -18,6 +18,7 @@ use super::authenticate::Proof;
 use super::buffered::Buffered;
 use super::census::Member;
 use super::connection::GOODBYE;
+use super::pressure::Level;
 use super::record::Recorder;
 use super::scratch::{self, IoScratch, Scratch};
 use super::shared::unix_millis;
@@ -58,6 +59,8 @@ pub(super) struct Relay {
     throttling: Option<Box<Throttling>>,
     /// The client is gone, and what it has sent is not through.
     left: Option<Box<Left>>,
+    /// What the gateway does without.
+    level: Level,
 }
 
 /// One peer.
@@ -114,6 +117,7 @@ impl Relay {
             due: Due::default(),
             throttling: None,
             left: None,
+            level: Level::Normal,
         }
     }
 
@@ -222,6 +226,10 @@ impl Relay {
         if side.hold || has_left || side.transport.unsent_bytes() > MAX_WAITING_ANSWERS {
             return Poll::Pending;
         }
+        if from == Direction::FromClient && self.is_held_back() {
+            return Poll::Pending;
+        }
+        let side = self.side(from);
         match ready!(side.transport.poll_read(cx, &mut scratch.io, now)) {
             Err(error) => Poll::Ready(self.leave(from, Some(error), cx, scratch, now)),
             Ok(Input::End) => Poll::Ready(self.leave(from, None, cx, scratch, now)),
@@ -348,9 +356,16 @@ impl Relay {
         if self.client_rests() { self.connection.ends() } else { self.connection.deadline() }
     }
 
-    /// Whether the client is not read because the broker, or the audit file, does not take what came before.
+    /// Whether the client is not read through no fault of its own: because the broker, or the audit file, does not take
+    /// what came before, or because the gateway is short of something.
     fn client_rests(&self) -> bool {
-        self.broker.transport.unsent_bytes() > 0 || self.recorder.is_waiting()
+        self.broker.transport.unsent_bytes() > 0 || self.recorder.is_waiting() || self.is_held_back()
+    }
+
+    /// Whether the client is not read for want of memory. What it has begun, it may end: a packet held half would hold
+    /// what there is too little of.
+    fn is_held_back(&self) -> bool {
+        self.level != Level::Normal && self.client.tail.is_empty() && self.level.holds_back(self.connection.priority())
     }
 
     fn write_deadline(&self) -> Duration {

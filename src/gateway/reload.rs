@@ -219,6 +219,7 @@ impl Reloader {
         let lives = build::lives(settings, prepared, &self.shared, &self.health, &before)?;
         self.process.rebound(settings.limits.max_connections, settings.limits.max_half_open);
         self.shared.buffered.rebound(settings.limits.max_buffered_total_bytes);
+        self.shared.pressure.rebound(settings.limits.max_memory_bytes);
         self.shared.set_drain(settings.drain);
         self.shared.handshakes.rebound(&settings.protection);
         let brokers: Vec<&str> = lives.iter().map(|(listener, _)| &*listener.broker.name).collect();

@@ -14,6 +14,7 @@ use super::buffered::BufferedTotal;
 use super::census::Census;
 use super::detect::{self, Detectors};
 use super::handshakes::Handshakes;
+use super::pressure::{Level, Pressure};
 use super::quarantine::{Outbox, Outboxes};
 use super::socket::TcpOptions;
 use super::sources::{Flood, NewBans, Sources};
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) audit: Sink,
     pub(super) buffered: Arc<BufferedTotal>,
+    pub(super) pressure: Arc<Pressure>,
     pub(super) last_number: AtomicU64,
     pub(super) census: Arc<Census>,
     /// What all connections remember together, over reloads.
@@ -114,6 +116,8 @@ pub(super) struct Deadlines {
 pub(super) struct Word {
     /// It drains: once set, connections end when they are quiet, and at that time at the latest.
     pub(super) drain: Option<Instant>,
+    /// What it does without.
+    pub(super) level: Level,
     /// The round of judgement that connections are in: a new one after each reload.
     pub(super) round: u64,
     /// How often it was said that somebody is banned.

@@ -84,6 +84,7 @@ const STATE_TABLES: [&str; 8] =
     ["histories", "facts", "nonces", "counters", "buckets", "known", "acquaintances", "bans"];
 const FORGETFUL_TABLES: [&str; 6] = ["histories", "facts", "known", "acquaintances", "unsigned", "bans"];
 const LASTING_TABLES: [&str; 3] = ["nonces", "counters", "buckets"];
+const RESOURCES: [&str; 3] = ["memory", "buffers", "descriptors"];
 const LOSSES: [&str; 4] = {
     let [too_large, refused, shut_down, broker_removed] = Loss::ALL;
     [too_large.label(), refused.label(), shut_down.label(), broker_removed.label()]
@@ -361,6 +362,18 @@ pub(super) const AUDIT_QUEUED: Family =
     gauge("tidegate_audit_queue_events", &[], "Audit events that wait to be written.");
 pub(super) const BUFFERED_BYTES: Family =
     gauge("tidegate_buffered_bytes", &[], "Bytes that all connections together hold in buffers.");
+pub(super) const PRESSURE_LEVEL: Family = gauge(
+    "tidegate_pressure_level",
+    &[],
+    "What the gateway does without, for want of memory or descriptors: 0 nothing, 1 new connections of strangers, 2 all new connections, 3 what clients of priority `bulk` send waits, 4 that of priority `normal` too.",
+);
+pub(super) const MAX_MEMORY_BYTES: Family =
+    gauge("tidegate_max_memory_bytes", &[], "Memory that the process may hold: `limits.max_memory_bytes`.");
+pub(super) const SHED: Family = counter(
+    "tidegate_shed_total",
+    &[closed("what", &RESOURCES)],
+    "Connections turned away before TLS, by what there was too little of.",
+);
 pub(super) const STATE_ENTRIES: Family = gauge(
     "tidegate_state_entries",
     &[closed("table", &STATE_TABLES)],
@@ -444,6 +457,9 @@ pub(super) const ALL: &[&Family] = &[
     &PROTOCOL_ERRORS,
     &JUDGE_SECONDS,
     &BUFFERED_BYTES,
+    &PRESSURE_LEVEL,
+    &MAX_MEMORY_BYTES,
+    &SHED,
     &BROKER_UP,
     &BROKER_CONNECTIONS_OPEN,
     &BROKER_DIALS,

@@ -8,7 +8,7 @@
 mod detector;
 mod family;
 mod lifecycle;
-mod process;
+pub(crate) mod process;
 mod quarantine;
 mod rates;
 mod reading;
@@ -409,9 +409,12 @@ fn add_process(registry: &Registry) -> Result<(), MetricsError> {
     let reading = |family: &'static Family, read: fn() -> Option<f64>| Reading::new(family, read);
     registry.register(Box::new(Reading::new(&family::PROCESS_START, move || started)?))?;
     registry.register(Box::new(reading(&family::PROCESS_CPU, process::cpu_seconds)?))?;
-    registry.register(Box::new(reading(&family::PROCESS_MEMORY, process::resident_bytes)?))?;
-    registry.register(Box::new(reading(&family::PROCESS_FDS, process::open_descriptors)?))?;
-    registry.register(Box::new(reading(&family::PROCESS_MAX_FDS, process::max_descriptors)?))?;
-    registry.register(Box::new(reading(&family::PROCESS_THREADS, process::threads)?))?;
+    let whole = |family: &'static Family, read: fn() -> Option<u64>| {
+        Reading::new(family, move || read().map(|value| value as f64))
+    };
+    registry.register(Box::new(whole(&family::PROCESS_MEMORY, process::resident_bytes)?))?;
+    registry.register(Box::new(whole(&family::PROCESS_FDS, process::open_descriptors)?))?;
+    registry.register(Box::new(whole(&family::PROCESS_MAX_FDS, process::max_descriptors)?))?;
+    registry.register(Box::new(whole(&family::PROCESS_THREADS, process::threads)?))?;
     Ok(())
 }

@@ -18,6 +18,10 @@ pub enum Source {
     AuditQueued,
     /// Bytes in the buffers of all connections.
     BufferedBytes,
+    /// The level of pressure, as a number.
+    PressureLevel,
+    /// Memory that the process may hold.
+    MaxMemoryBytes,
     /// Password checks that wait.
     PasswordsWaiting,
     /// Handshakes that wait.
@@ -36,6 +40,8 @@ impl Source {
             Self::AuditWriteErrors => &family::AUDIT_WRITE_ERRORS,
             Self::AuditQueued => &family::AUDIT_QUEUED,
             Self::BufferedBytes => &family::BUFFERED_BYTES,
+            Self::PressureLevel => &family::PRESSURE_LEVEL,
+            Self::MaxMemoryBytes => &family::MAX_MEMORY_BYTES,
             Self::PasswordsWaiting => &family::PASSWORDS_WAITING,
             Self::HandshakesWaiting => &family::HANDSHAKES_WAITING,
             Self::StateFlushErrors => &family::STATE_FLUSH_ERRORS,
@@ -53,6 +59,8 @@ pub enum LabelledSource {
     StateEvictions,
     /// What could not be remembered for want of room, by table.
     StateFull,
+    /// Connections turned away, by what there was too little of.
+    Shed,
     /// Who still does not sign, by rule.
     UnsignedIdentities,
     /// Who is banned, by kind.
@@ -65,6 +73,7 @@ impl LabelledSource {
             Self::StateEntries => &family::STATE_ENTRIES,
             Self::StateEvictions => &family::STATE_EVICTIONS,
             Self::StateFull => &family::STATE_FULL,
+            Self::Shed => &family::SHED,
             Self::UnsignedIdentities => &family::UNSIGNED_IDENTITIES,
             Self::Banned => &family::BANNED,
         }

@@ -76,6 +76,8 @@ fn touch(metrics: &Metrics) -> QuarantineMetrics {
         Source::AuditWriteErrors,
         Source::AuditQueued,
         Source::BufferedBytes,
+        Source::PressureLevel,
+        Source::MaxMemoryBytes,
         Source::PasswordsWaiting,
         Source::HandshakesWaiting,
         Source::StateFlushErrors,
@@ -87,6 +89,7 @@ fn touch(metrics: &Metrics) -> QuarantineMetrics {
         (LabelledSource::StateEntries, "nonces"),
         (LabelledSource::StateEvictions, "facts"),
         (LabelledSource::StateFull, "counters"),
+        (LabelledSource::Shed, "memory"),
         (LabelledSource::UnsignedIdentities, "commands-are-signed"),
     ] {
         metrics.show_labelled(source, move || vec![(label.into(), 3)]).unwrap();

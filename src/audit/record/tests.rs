@@ -120,6 +120,7 @@ fn records(text: &str) -> Vec<Record> {
         reloaded("signal", "2", "1", (7, 1), time()),
         reload_refused("change", 2, text, time()),
         rejudged((0, 8), time()),
+        pressure(("shedding", "normal"), "memory", 85, time()),
         stopped(time()),
     ]
 }

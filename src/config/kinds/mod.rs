@@ -15,6 +15,7 @@ pub(super) use pace::{byte_rate, part, per, rate};
 pub(super) use policy::{Glob, TopicFilter, glob, qos, subscription, topic, topic_filter, topic_name};
 pub(super) use table::{
     Map, Nested, OneOrMany, Over, list, one_or_many, optional, overridable, overrides, required, required_list, table,
+    unless_left_out,
 };
 pub(super) use text::{
     File, Flag, PlainText, Unwatched, Words, address, asked_name, fingerprint, hex, host_address, label, name,

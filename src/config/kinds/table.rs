@@ -58,6 +58,34 @@ impl<K: Kind> Kind for Optional<K> {
     }
 }
 
+/// A value that may be left out, and whose place does not matter; see [`unless_left_out`].
+pub(in crate::config) struct Plain<K>(K);
+
+/// A value that may be left out, and whose place does not matter.
+pub(in crate::config) fn unless_left_out<K: Kind>(kind: K) -> Plain<K> {
+    Plain(kind)
+}
+
+impl<K: Kind> Kind for Plain<K> {
+    type Value = Option<K::Value>;
+
+    fn parse(&self, given: &Given<'_>, reading: &mut Reading) -> Option<Self::Value> {
+        self.0.parse(given, reading).map(Some)
+    }
+
+    fn expects(&self) -> String {
+        self.0.expects()
+    }
+
+    fn written(&self, value: &Self::Value) -> Option<String> {
+        self.0.written(value.as_ref()?)
+    }
+
+    fn schema(&self) -> Json {
+        self.0.schema()
+    }
+}
+
 /// A list of values, each with its place.
 pub(in crate::config) struct List<K> {
     kind: K,

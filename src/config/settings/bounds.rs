@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::kinds::{Flag, KeepAliveSeconds, Words, count, duration, seconds, size, word};
+use crate::config::kinds::{Flag, KeepAliveSeconds, Words, count, duration, seconds, size, unless_left_out, word};
 use crate::config::read::settings;
 use crate::enforce::ZeroKeepAlive;
 
@@ -48,7 +48,7 @@ impl Words for ZeroKeepAlive {
 }
 
 settings! {
-    /// Bounds on packets, connections and memory. Every one can be said otherwise for a listener, in `[listener.limits]`, but for `max_buffered_total_bytes`.
+    /// Bounds on packets, connections and memory. Every one can be said otherwise for a listener, in `[listener.limits]`, but for `max_buffered_total_bytes` and `max_memory_bytes`.
     pub struct Limits {
         /// Bytes of a whole PUBLISH, judged from its fixed header alone.
         max_packet_bytes: usize = 16 * MIB, size(128..=256 * MIB);
@@ -80,6 +80,8 @@ settings! {
         max_buffered_bytes: usize = 2 * MIB, size(16 * KIB..=256 * MIB);
         /// Bytes held for all connections together.
         max_buffered_total_bytes: usize = 512 * MIB, size(MIB..=1024 * 1024 * MIB);
+        /// Memory of the whole process. Near it, at 85 % of it, strangers are turned away at accept, then everybody who is new, then what clients of low priority send waits (`priority` of a `[[role]]`). When not given, four fifths of what the machine, or the container, has.
+        max_memory_bytes: Option<usize> = None, unless_left_out(size(32 * MIB..=1024 * 1024 * MIB));
         /// Open connections; in `[listener.limits]`, of that listener.
         max_connections: usize = 20_000, count(1..=10_000_000);
         /// Connections that have not sent a whole CONNECT yet; in `[listener.limits]`, of that listener.

@@ -36,6 +36,7 @@ impl Relay {
         self.due.again |= word.round != round;
         self.due.for_bans |= word.bans != bans;
         (self.due.round, self.due.bans) = (word.round, word.bans);
+        self.level = word.level;
     }
 
     /// Judges what [`Relay::hear`] has asked for.
