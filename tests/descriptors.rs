@@ -13,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 use tidegate::gateway::admin::{self, Health};
 use tidegate::metrics::Metrics;
+use tidegate::store::{Bounds, Store};
 
 fn get(socket: Socket, admin: &admin::Admin, path: &str) -> String {
     socket.connect(&admin.address().into()).unwrap();
@@ -28,7 +29,9 @@ fn get(socket: Socket, admin: &admin::Admin, path: &str) -> String {
 fn health_and_metrics_are_answered_without_a_free_descriptor() {
     let metrics = Arc::new(Metrics::new(["field"], []).unwrap());
     let health = Arc::new(Health::new([], []));
-    let admin = admin::start("127.0.0.1:0".parse().unwrap(), metrics, health).unwrap();
+    let bounds = Bounds { max_histories: 1, max_facts: 1, max_nonces: 1, max_counters: 1, max_buckets: 1 };
+    let store = Arc::new(Store::new(&bounds));
+    let admin = admin::start("127.0.0.1:0".parse().unwrap(), metrics, health, store).unwrap();
     let mut sockets: Vec<Socket> = (0..6).map(|_| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap()).collect();
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: Some(128), maximum }).unwrap();

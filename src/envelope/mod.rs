@@ -16,7 +16,7 @@ use crate::mqtt::packet::{Publish, PublishProperties};
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::{Direction, Limits, Version, encode};
 pub use read::{Flaw, MAX_BYTES, parse};
-pub(crate) use write::{as_text, rfc3339};
+pub(crate) use write::{as_text, rfc3339, without_hidden};
 
 /// The version of the form, in every envelope.
 pub const VERSION: u64 = 1;

@@ -121,7 +121,7 @@ fn properties(all: Properties<'_>) -> Value {
 }
 
 /// No terminal acts on it: what could make one do so stands in JSON's texts alone, where it can be escaped.
-fn without_hidden(json: String) -> String {
+pub(crate) fn without_hidden(json: String) -> String {
     if !json.chars().any(is_hidden) {
         return json;
     }

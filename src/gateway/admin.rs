@@ -1,8 +1,9 @@
-//! The admin address: metrics for Prometheus, health for whoever restarts or balances.
+//! The admin address: metrics for Prometheus, health for whoever restarts or balances, and who is banned.
 //!
 //! It has a thread and a runtime of its own, so that it answers while the data path is busy. Not here: what is counted
 //! (`metrics`). Read [`start`] first, then [`Health`].
 
+mod bans;
 mod health;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -27,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 pub use health::{Health, Reachability};
 
 use crate::metrics::{self, AcceptError, Metrics};
+use crate::store::Store;
 
 /// Connections that are served at a time; more wait in the kernel's backlog.
 const MAX_CONNECTIONS: usize = 32;
@@ -41,12 +43,21 @@ const MAX_HEAD_BYTES: usize = 8192;
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 const PLAIN: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 const INDEX: &str = "\
 tidegate
 /metrics  for Prometheus
 /healthz  200 while the process can work
 /readyz   200 while it takes clients; otherwise 503 and why
+/bans     who is shut out, as JSON; the first 1,000
 ";
+
+/// What there is to show.
+struct Pages {
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    store: Arc<Store>,
+}
 
 /// The running admin address.
 #[derive(Debug)]
@@ -60,7 +71,13 @@ pub struct Admin {
 ///
 /// # Errors
 /// When the address can't be bound, or the thread can't be started.
-pub fn start(address: SocketAddr, metrics: Arc<Metrics>, health: Arc<Health>) -> io::Result<Admin> {
+pub fn start(
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    store: Arc<Store>,
+) -> io::Result<Admin> {
+    let pages = Arc::new(Pages { metrics, health, store });
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -71,7 +88,7 @@ pub fn start(address: SocketAddr, metrics: Arc<Metrics>, health: Arc<Health>) ->
     let thread = thread::Builder::new().name("admin".to_owned()).spawn(move || {
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => serve(listener, metrics, health, spare, stopped).await,
+                Ok(listener) => serve(listener, pages, spare, stopped).await,
                 Err(error) => tracing::error!(%error, "the admin address is not served"),
             }
         });
@@ -96,8 +113,7 @@ impl Admin {
 
 async fn serve(
     listener: tokio::net::TcpListener,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
+    pages: Arc<Pages>,
     spare: Arc<Spare>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -121,10 +137,10 @@ async fn serve(
             }
         };
         complained = false;
-        let (metrics, health, spare) = (Arc::clone(&metrics), Arc::clone(&health), Arc::clone(&spare));
+        let (pages, spare) = (Arc::clone(&pages), Arc::clone(&spare));
         tokio::spawn(async move {
             // A peer that is too slow, or speaks no HTTP, concerns nobody else.
-            let _ = tokio::time::timeout(DEADLINE, connection(stream, &metrics, &health)).await;
+            let _ = tokio::time::timeout(DEADLINE, connection(stream, &pages)).await;
             spare.refill();
             drop(slot);
         });
@@ -164,9 +180,9 @@ async fn next(
     (slot, listener.accept().await.map(|(stream, _)| stream))
 }
 
-async fn connection(stream: TcpStream, metrics: &Metrics, health: &Health) -> hyper::Result<()> {
+async fn connection(stream: TcpStream, pages: &Pages) -> hyper::Result<()> {
     let service = service_fn(|request: Request<Incoming>| {
-        let response = answer(request.method(), request.uri().path(), metrics, health, Instant::now());
+        let response = answer(request.method(), request.uri().path(), pages, Instant::now());
         std::future::ready(Ok::<_, Infallible>(response))
     });
     hyper::server::conn::http1::Builder::new()
@@ -179,8 +195,9 @@ async fn connection(stream: TcpStream, metrics: &Metrics, health: &Health) -> hy
         .await
 }
 
-fn answer(method: &Method, path: &str, metrics: &Metrics, health: &Health, now: Instant) -> Response<Full<Bytes>> {
-    if !matches!(path, "/" | "/metrics" | "/healthz" | "/readyz") {
+fn answer(method: &Method, path: &str, pages: &Pages, now: Instant) -> Response<Full<Bytes>> {
+    let Pages { metrics, health, store } = pages;
+    if !matches!(path, "/" | "/metrics" | "/healthz" | "/readyz" | "/bans") {
         return response(StatusCode::NOT_FOUND, PLAIN, "not found\n");
     }
     if method != Method::GET && method != Method::HEAD {
@@ -196,6 +213,7 @@ fn answer(method: &Method, path: &str, metrics: &Metrics, health: &Health, now: 
                 response(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, "metrics can't be written, see the log\n")
             }
         },
+        "/bans" => response(StatusCode::OK, JSON, bans::page(store, (now, SystemTime::now()))),
         "/healthz" => state(&health.unhealthy(now)),
         "/readyz" => state(&health.unready(now)),
         _ => response(StatusCode::OK, PLAIN, INDEX),

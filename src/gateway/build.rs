@@ -124,7 +124,12 @@ impl Gateway {
     /// Opens the admin address, if there is one.
     pub(super) fn serve_admin(&self) -> Result<Option<Admin>, Error> {
         let Some(address) = self.admin else { return Ok(None) };
-        let admin = admin::start(address, Arc::clone(&self.shared.metrics), Arc::clone(&self.health))
+        let admin = admin::start(
+            address,
+            Arc::clone(&self.shared.metrics),
+            Arc::clone(&self.health),
+            Arc::clone(&self.shared.store),
+        )
             .map_err(|source| Error::Bind { name: "admin".to_owned(), address, source })?;
         tracing::info!(address = %admin.address(), "metrics and health");
         Ok(Some(admin))

@@ -9,8 +9,9 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::shared::{Live, Port, Shared, unix_millis};
-use super::sources::Happened;
+use super::sources::{Grounds, Happened};
 use crate::audit::{self, ConnectionContext, Full, Record, Traffic};
+use crate::enforce::Text;
 use crate::enforce::end::End;
 use crate::enforce::event::{Kind, Quarantine};
 use crate::enforce::output::{Counts, Output};
@@ -188,6 +189,11 @@ impl Recorder {
 
     /// The connection is over.
     pub(super) async fn ended(mut self, identity: &Identity, end: &End) {
+        if let Some(first) = end.ban {
+            let rule = end.rule.as_ref().map_or("", Text::as_str);
+            let grounds = Grounds { offence: Offence::Rate, rule, first: Some(first) };
+            self.shared.ban(&self.port, identity.who(), &grounds).await;
+        }
         self.shared.metrics.ended(&self.port.metrics, self.server.as_deref(), end);
         let lasted = self.accepted.elapsed();
         let record = audit::ended(&self.context(identity), end, &self.traffic, lasted, SystemTime::now());

@@ -2,11 +2,17 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::*;
+use crate::store::Bounds;
+
+fn store() -> Arc<Store> {
+    let bounds = Bounds { max_histories: 1, max_facts: 1, max_nonces: 1, max_counters: 1, max_buckets: 1 };
+    Arc::new(Store::new(&bounds))
+}
 
 fn admin() -> (Admin, Arc<Health>) {
     let metrics = Arc::new(Metrics::new(["field"], [("plant", "a:1883")]).unwrap());
     let health = Arc::new(Health::new(["field"], [("plant", "a:1883")]));
-    (start("127.0.0.1:0".parse().unwrap(), metrics, Arc::clone(&health)).unwrap(), health)
+    (start("127.0.0.1:0".parse().unwrap(), metrics, Arc::clone(&health), store()).unwrap(), health)
 }
 
 /// Sends these bytes; gives what comes back until the other side closes.
@@ -128,6 +134,6 @@ fn stopping_closes_the_address() {
 fn a_taken_address_is_an_error() {
     let (admin, health) = admin();
     let metrics = Arc::new(Metrics::new([], []).unwrap());
-    assert!(start(admin.address(), metrics, health).is_err());
+    assert!(start(admin.address(), metrics, health, store()).is_err());
     admin.stop();
 }
