@@ -16,8 +16,9 @@ use tidegate::mqtt::{Direction, Limits, Version, encode};
 use tidegate::payload::{Field, Format};
 use tidegate::policy::{
     Bound, Change, Check, CheckedField, Deny, Draft, Grant, Interlock, Memory, Metrics, PayloadFormat, PayloadRule,
-    Policy, Role, Scalar, Sparkplug,
+    Per, Policy, RateRule, Role, Scalar, Sparkplug, Unit,
 };
+use tidegate::rate::Rate;
 use tidegate::store::{Bounds, Store};
 
 /// More than is remembered here.
@@ -175,6 +176,30 @@ fn births() -> Policy {
     let format = PayloadFormat::Sparkplug(Sparkplug { sequence: false, metrics: Metrics::Declared });
     let rule = PayloadRule { format: Some(format), values: vec![range], ..rule };
     Policy::new(Draft { permit_all: true, payloads: vec![rule], ..Draft::new("1") }).unwrap()
+}
+
+/// Rates of everything there is, far above what [`round`] sends.
+fn metered() -> Policy {
+    let rates = [Per::Identity, Per::Client, Per::Address, Per::Topic, Per::Listener, Per::Gateway].map(|per| {
+        let limits = [Unit::Messages, Unit::Bytes].map(|unit| (unit, Rate::new(1 << 30, Duration::from_secs(1))));
+        RateRule { per, limits: limits.into(), ..RateRule::new(&format!("{per:?}")) }
+    });
+    let filters = || vec!["plant/+/temperature".to_owned(), "plant/line2/#".to_owned(), "a".to_owned()];
+    let named = rates.clone().map(|rate| RateRule {
+        publish: filters(),
+        receive: filters(),
+        id: format!("{}-of-topics", rate.id),
+        ..rate
+    });
+    let packets = vec![(Unit::Packets, Rate::new(1 << 30, Duration::from_secs(1)))];
+    let packets = RateRule { limits: packets, ..RateRule::new("packets") };
+    let rates = rates.into_iter().chain(named).chain([packets]).collect();
+    Policy::new(Draft { permit_all: true, rates, ..Draft::new("1") }).unwrap()
+}
+
+#[test]
+fn nor_does_it_where_rates_count_it() {
+    check(metered);
 }
 
 /// As `publish`, of a payload that rules read.

@@ -196,3 +196,51 @@ fn the_rules_and_cases_of_the_how_to_are_of_one_piece() {
     held(second, &format!("{range}\n{change}"));
     held(enforced, &range.replace("\"observe\"", "\"deny\""));
 }
+
+#[test]
+fn the_rates_of_the_how_to_are_held_to_by_its_case() {
+    let page = "docs/howto/under-attack.md";
+    let (rates, cases) = (blocks(page, "[[rate]]"), blocks(page, "[[case]]"));
+    let roles = "[[role]]\nname = \"command\"\nmatch = { identity = \"c\" }\n[[role]]\nname = \"telemetry\"\nmatch = { identity = \"t\" }\n";
+    let text = format!("version = \"1\"\npermit_all = true\n{roles}{}", rates.join("\n"));
+    let [case] = cases.as_slice() else { panic!("{cases:?}") };
+    let held = |text: &str, case: &str| {
+        let folder = policy(case);
+        fs::write(folder.path().join("policy.toml"), text).unwrap();
+        let output = tidegate(&["test", folder.path().to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    };
+    held(&text, case);
+    held(&text, &case.replace("21", "20").replace("\"observe\"", "\"allow\""));
+    held(&text.replace("mode = \"monitor\"", ""), &case.replace("\"observe\"", "\"deny\""));
+}
+
+#[test]
+fn the_rates_that_count_a_request_are_told() {
+    let rates = [
+        "[[rate]]\nid = \"device\"\nroles = [\"r\"]\nmessages = \"10/s\"\nweigh = \"1KiB\"\nburst = 20",
+        "[[rate]]\nid = \"line\"\npublish = [\"plant/${username}/#\"]\nper = \"topic\"\nbytes = \"1KiB/m\"\non_excess = \"reject\"",
+        "[[rate]]\nid = \"dialling\"\nconnections = \"5/m\"",
+    ];
+    let role = "[[role]]\nname = \"r\"\nmatch = { username = \"u\" }";
+    let folder = policy("");
+    let text = format!("version = \"1\"\npermit_all = true\n{role}\n{}", rates.join("\n"));
+    fs::write(folder.path().join("policy.toml"), text).unwrap();
+    let told = |asked: &[&str]| -> Vec<String> {
+        let path = folder.path().to_str().unwrap();
+        let output = tidegate(&[&["explain", "--json", "-p", path, "--as", "username=u"][..], asked].concat());
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let weighed = answer["weighed"].as_array().unwrap().iter();
+        let rates = weighed.filter(|weighed| weighed["kind"] == "rate" && weighed["matched"] == true);
+        rates.map(|rate| format!("{} {}: {}", rate["says"], rate["rule"], rate["why"]).replace('"', "")).collect()
+    };
+    let device = "allow device: it is counted per identity: 10 messages of 1024 bytes in 1s, 20 at once, else throttle";
+    let line = "allow line: `plant/${username}/#` matches: it is counted per topic: 1024 bytes in 60s, 1024 at once, else reject";
+    assert_eq!(told(&["--publish", "plant/u/a"]), [device, line]);
+    assert_eq!(told(&["--publish", "plant/v/a"]), [device]);
+    assert_eq!(told(&["--receive", "plant/u/a"]), [""; 0]);
+    assert_eq!(
+        told(&["--connect"]),
+        ["allow dialling: it is counted per identity: 5 connections in 60s, 5 at once, else reject"]
+    );
+}

@@ -46,6 +46,8 @@ pub struct Case {
     pub problem: Option<String>,
     /// The QoS that a subscription must get; none leaves that open.
     pub max_qos: Option<QoS>,
+    /// How often it is asked for at one moment; at least once.
+    pub times: u32,
     /// What went on before, in its order.
     pub given: Vec<Given>,
     asked: Asked,
@@ -217,6 +219,7 @@ fn case(located: &Located<CaseTable>, reading: &mut Reading) -> Option<Case> {
         field: table.field.as_ref().map(|field| field.value.clone()),
         problem: table.problem.as_ref().map(|problem| problem.value.clone()),
         max_qos: table.max_qos.as_ref().map(|qos| qos.value),
+        times: table.times.as_ref().map_or(1, |times| times.value),
         given,
         asked: asked?,
         source: Arc::clone(&reading.source),

@@ -45,6 +45,8 @@ pub enum Kind {
     Signature,
     /// A rule about payloads.
     Payload,
+    /// A rule about rates.
+    Rate,
     /// A rule about messages.
     Rule,
     /// What is said where no rule permits.
@@ -61,6 +63,7 @@ impl Kind {
             Self::Grant => "grant",
             Self::Signature => "signature",
             Self::Payload => "payload",
+            Self::Rate => "rate",
             Self::Rule => "rule",
             Self::Default => "default",
         }

@@ -28,6 +28,7 @@ impl Authority {
         self.weigh_features(request, &mut weighed);
         weighed.extend(index.grants.iter().map(|grant| self.weigh_grant(grant, request, decision)));
         self.weigh_messages(identity, request, decision, &mut weighed);
+        self.weigh_rates(request, &mut weighed);
         for rule in &self.policy.rules {
             let (says, why) = match rule.judge(identity, request) {
                 Verdict::Silent => (Says::Silent, "it does not speak of this".to_owned()),

@@ -57,6 +57,8 @@ settings! {
         properties: Option<Located<Vec<Located<(String, String)>>>> = None, optional(list(pair(), 0..=100));
         /// Messages that went on before, in their order: rules may remember them, as values before, as the state of the plant, as signatures that were used. Each must be permitted.
         given: Vec<Located<GivenTable>> = Vec::new(), list(table(), 0..=100);
+        /// How often it is asked for, all at one moment; what is said to the last counts. For rules about rates; once when not given.
+        times: Option<Located<u32>> = None, optional(count(1..=100_000));
         /// Whether the message is a Will, to be published when the connection is lost.
         will: Option<Located<bool>> = None, optional(Flag);
         /// The Response Topic of the message (5.0).

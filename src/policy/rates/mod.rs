@@ -8,6 +8,7 @@
 mod meter;
 mod plan;
 mod rule;
+mod weigh;
 mod whose;
 
 #[cfg(test)]
