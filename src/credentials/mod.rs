@@ -5,6 +5,7 @@
 //!
 //! Read [`password::Passwords`] first, then [`token::Verifier`].
 
+pub mod admission;
 pub mod answer;
 pub mod password;
 pub mod sas;
