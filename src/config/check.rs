@@ -262,6 +262,7 @@ fn listener(
         websocket: table.websocket.as_ref().map(|websocket| websocket.value.clone()),
         proxy_protocol: table.proxy_protocol.as_ref().map(|table| identity::proxy_protocol(&table.value)),
         identity,
+        admission: table.admission.as_ref().map(|admission| identity::admission(admission, around.tls, reading)),
         terms: Arc::new(terms(table, &own_limits, &own_deadlines, process)),
         tcp: table.tcp.clone(),
         deadlines: own_deadlines,

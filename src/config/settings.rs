@@ -103,6 +103,8 @@ pub struct Listener {
     /// Who its clients are. None asks nobody to prove it, which is so only where the policy permits everything; a
     /// certificate's one Common Name is then the name of its client, and other clients have none.
     pub identity: Option<IdentitySettings>,
+    /// Admission tokens; none asks for none.
+    pub admission: Option<Admission>,
     /// What it imposes on connections: packet limits, versions, Keep Alive, policy.
     pub terms: Arc<Terms>,
     /// The sockets of its clients.

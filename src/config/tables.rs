@@ -72,6 +72,8 @@ settings! {
         websocket: Option<Located<WebSocket>> = None, optional(table());
         /// Who its clients are, and what proves it. Without it: the one Common Name of the client certificate; and where none is asked for, nobody, which only a policy that permits everything lets through.
         identity: Option<Located<IdentityTable>> = None, optional(table());
+        /// Admission tokens, without which nobody is let as far as a handshake, or a password check.
+        admission: Option<Located<AdmissionTable>> = None, optional(table());
         /// PROXY protocol (of HAProxy, versions 1 and 2) of a load balancer in front of it. Addresses of clients are then those that it tells.
         proxy_protocol: Option<Located<ProxyProtocolTable>> = None, optional(table());
         /// Protocol versions that are accepted.

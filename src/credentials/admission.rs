@@ -15,6 +15,7 @@
 //! Written in base32 (RFC 4648 section 6, no padding, either case) it is 63 letters: the longest label that a host name may
 //! have. Not here: where it is looked for (`tls`, `gateway`). Read [`Keys::check`] first.
 
+mod door;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use data_encoding::{BASE32_NOPAD, BASE64};
 use zeroize::Zeroizing;
+
+pub use door::Door;
 
 /// Letters of a token.
 pub const TOKEN_LETTERS: usize = 63;

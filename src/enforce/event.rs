@@ -154,6 +154,8 @@ pub enum Rewrite {
     SessionShortened,
     /// CONNECT: other credentials than the client's own, or none.
     CredentialsReplaced,
+    /// CONNECT: the admission token taken off the user name.
+    AdmissionTaken,
     /// CONNACK: the gateway's stricter limits.
     ConnackTightened,
     /// PUBLISH: the Topic Name put back beside an alias that the far side does not know.
@@ -168,10 +170,11 @@ pub enum Rewrite {
 
 impl Rewrite {
     /// Every rewrite, for references and metric families.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ConnectLowered,
         Self::SessionShortened,
         Self::CredentialsReplaced,
+        Self::AdmissionTaken,
         Self::ConnackTightened,
         Self::TopicNameRestored,
         Self::SubscriptionLowered,
@@ -186,6 +189,7 @@ impl Rewrite {
             Self::ConnectLowered => "connect_lowered",
             Self::SessionShortened => "session_shortened",
             Self::CredentialsReplaced => "credentials_replaced",
+            Self::AdmissionTaken => "admission_taken",
             Self::ConnackTightened => "connack_tightened",
             Self::TopicNameRestored => "topic_name_restored",
             Self::SubscriptionLowered => "subscription_lowered",

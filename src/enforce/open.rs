@@ -50,6 +50,7 @@ pub struct Asking<'i> {
     /// Bytes of the CONNECT; what lies behind goes to [`Connection::receive`].
     pub consumed: usize,
     policy_version: Arc<str>,
+    is_admitted: bool,
 }
 
 /// A permitted CONNECT.
@@ -101,7 +102,12 @@ pub fn open<'i>(input: &'i [u8], terms: &Terms) -> Opening<'i> {
         Ok(connect) => connect,
         Err(error) => return undecodable(error),
     };
-    let asking = Asking { connect, consumed: frame.len(), policy_version: Arc::clone(terms.policy.version()) };
+    let asking = Asking {
+        connect,
+        consumed: frame.len(),
+        policy_version: Arc::clone(terms.policy.version()),
+        is_admitted: false,
+    };
     match judge_form(&connect, terms) {
         Ok(()) => Opening::Asking(Box::new(asking)),
         Err(end) => Opening::Refused(asking.refused(end)),
@@ -116,6 +122,16 @@ fn judge_form(connect: &Connect<'_>, terms: &Terms) -> Result<(), End> {
         return Err(End::refused(Cause::KeepAliveZero, "keep_alive"));
     }
     Ok(())
+}
+
+impl<'i> Asking<'i> {
+    /// It has shown an admission token in front of this user name, which is what it says from here on, to the broker too.
+    /// Where nothing is left of it and no password needs one, there is none.
+    pub fn admitted(&mut self, username: &'i str) {
+        let is_needed = !username.is_empty() || self.connect.password.is_some();
+        self.connect.username = is_needed.then_some(username);
+        self.is_admitted = true;
+    }
 }
 
 impl Asking<'_> {
@@ -146,8 +162,48 @@ impl Asking<'_> {
         let connect = &self.connect;
         let (mut standing, will) = Standing::new(connect, identity, terms, at).map_err(|end| self.refused(end))?;
         let lowered = Lowered::new(connect, terms, &standing.authority.enforced());
-        let rewritten = rewrite(connect, lowered, far, will.as_ref(), &mut standing);
+        let rewritten = self.rewrite(lowered, far, will.as_ref(), &mut standing);
         Ok(Accepted { connection: Connection::new(at, connect, lowered, terms, standing), rewritten })
+    }
+
+    /// The CONNECT for the broker, where it is not the client's own.
+    fn rewrite(
+        &self,
+        lowered: Lowered,
+        far: &Credentials<'_>,
+        will: Option<&WillAnew>,
+        standing: &mut Standing,
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let connect = &self.connect;
+        let changed = match *far {
+            Credentials::AsReceived => *connect,
+            Credentials::Instead { username, password } => Connect { username, password, ..*connect },
+        };
+        let is_credited = changed != *connect;
+        let changed = match (connect.will, will) {
+            (Some(came), Some(anew)) => Connect { will: Some(anew.apply(came)), ..changed },
+            (Some(_) | None, _) => changed,
+        };
+        let changed = Connect { clean_start: lowered.clean_start, ..changed };
+        let (lowerings, properties): (Vec<Rewrite>, Vec<Option<Property<'_>>>) =
+            lowered.changes(connect).into_iter().unzip();
+        let properties: Vec<Property<'_>> = properties.into_iter().flatten().collect();
+        lowerings.iter().for_each(|rewrite| standing.rewritten(*rewrite));
+        if self.is_admitted {
+            standing.rewritten(Rewrite::AdmissionTaken);
+        }
+        if is_credited {
+            standing.rewritten(Rewrite::CredentialsReplaced);
+        } else if lowerings.is_empty() && will.is_none() && !self.is_admitted {
+            return None;
+        }
+        // Room enough that no half-written copy of a password is left behind.
+        let bytes_of = |will: Will<'_>| will.payload.len() + will.topic.len() + will.properties.bytes().len();
+        let room = changed.will.map_or(0, bytes_of) + 1024;
+        let secrets = changed.username.map_or(0, str::len) + changed.password.map_or(0, <[u8]>::len);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room + secrets + connect.properties.bytes().len()));
+        encode::connect(&changed, &properties, &mut bytes);
+        Some(bytes)
     }
 
     fn refused(&self, end: End) -> Refusal {
@@ -164,42 +220,6 @@ impl Asking<'_> {
         }
         Refusal { reply, end }
     }
-}
-
-/// The CONNECT for the broker, where it is not the client's own.
-fn rewrite(
-    connect: &Connect<'_>,
-    lowered: Lowered,
-    far: &Credentials<'_>,
-    will: Option<&WillAnew>,
-    standing: &mut Standing,
-) -> Option<Zeroizing<Vec<u8>>> {
-    let changed = match *far {
-        Credentials::AsReceived => *connect,
-        Credentials::Instead { username, password } => Connect { username, password, ..*connect },
-    };
-    let is_credited = changed != *connect;
-    let changed = match (connect.will, will) {
-        (Some(came), Some(anew)) => Connect { will: Some(anew.apply(came)), ..changed },
-        (Some(_) | None, _) => changed,
-    };
-    let changed = Connect { clean_start: lowered.clean_start, ..changed };
-    let (lowerings, properties): (Vec<Rewrite>, Vec<Option<Property<'_>>>) =
-        lowered.changes(connect).into_iter().unzip();
-    let properties: Vec<Property<'_>> = properties.into_iter().flatten().collect();
-    lowerings.iter().for_each(|rewrite| standing.rewritten(*rewrite));
-    if is_credited {
-        standing.rewritten(Rewrite::CredentialsReplaced);
-    } else if lowerings.is_empty() && will.is_none() {
-        return None;
-    }
-    // Room enough that no half-written copy of a password is left behind.
-    let bytes_of = |will: Will<'_>| will.payload.len() + will.topic.len() + will.properties.bytes().len();
-    let room = changed.will.map_or(0, bytes_of) + 1024;
-    let secrets = changed.username.map_or(0, str::len) + changed.password.map_or(0, <[u8]>::len);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room + secrets + connect.properties.bytes().len()));
-    encode::connect(&changed, &properties, &mut bytes);
-    Some(bytes)
 }
 
 fn undecodable<'i>(error: ConnectError) -> Opening<'i> {

@@ -37,6 +37,12 @@ pub enum HandshakeFailure {
     WrongName,
     /// The certificate is not for this use (a server's shown by a client, or the reverse).
     WrongPurpose,
+    /// The client shows no admission token.
+    AdmissionMissing,
+    /// The client shows an admission token of no known key.
+    AdmissionInvalid,
+    /// The client shows an admission token that has ended.
+    AdmissionExpired,
     /// The peer refused our certificate, with an alert.
     PeerRefusedCertificate,
     /// The peer ended the handshake with another alert.
@@ -47,7 +53,7 @@ pub enum HandshakeFailure {
 
 impl HandshakeFailure {
     /// Every one, for metric families that start at zero.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::NotTls,
         Self::Malformed,
         Self::Decrypt,
@@ -64,6 +70,9 @@ impl HandshakeFailure {
         Self::RevocationListExpired,
         Self::WrongName,
         Self::WrongPurpose,
+        Self::AdmissionMissing,
+        Self::AdmissionInvalid,
+        Self::AdmissionExpired,
         Self::PeerRefusedCertificate,
         Self::PeerAlert,
         Self::Internal,
@@ -88,6 +97,9 @@ impl HandshakeFailure {
             Self::RevocationListExpired => "revocation_list_expired",
             Self::WrongName => "wrong_name",
             Self::WrongPurpose => "wrong_purpose",
+            Self::AdmissionMissing => "admission_missing",
+            Self::AdmissionInvalid => "admission_invalid",
+            Self::AdmissionExpired => "admission_expired",
             Self::PeerRefusedCertificate => "peer_refused_certificate",
             Self::PeerAlert => "peer_alert",
             Self::Internal => "internal",

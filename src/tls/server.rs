@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::UnixTime;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
@@ -19,6 +20,7 @@ use super::provider;
 use super::trust::{self, Trust};
 use super::verify::Guard;
 use crate::config::{ClientAuth, KeyPair, OnStale, Revocation, ServerTls};
+use crate::credentials::admission::{Denial, Door, Pass};
 
 /// TLS of one listener, as the settings have it.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,8 @@ pub struct ServerSettings {
     pub alpn: Vec<String>,
     /// The oldest version spoken.
     pub min_version: MinVersion,
+    /// Admission tokens that are looked for in the ClientHello; none looks for none.
+    pub admission: Option<Arc<Door>>,
     /// Hand out tickets, by which a client comes back without a full handshake.
     pub resumption: bool,
 }
@@ -101,6 +105,7 @@ impl From<&ServerTls> for ServerSettings {
             revocation: tls.revocation,
             alpn: tls.alpn.clone(),
             min_version: tls.min_version.into(),
+            admission: None,
             resumption: tls.resumption,
         }
     }
@@ -136,7 +141,7 @@ impl ServerSettings {
         warnings: &mut Vec<Warning>,
         expiries: &mut Vec<Expiry>,
     ) -> Resolver {
-        let mut resolver = Resolver::default();
+        let mut resolver = Resolver { admission: self.admission.clone(), ..Resolver::default() };
         for settings in &self.certificates {
             match files::own(provider, &settings.certificate, &settings.key, now, warnings) {
                 Ok(own) => {
@@ -234,14 +239,22 @@ impl ServerSettings {
     }
 }
 
-thread_local! {
-    static OFFERED_NAME: RefCell<Option<Box<str>>> = const { RefCell::new(None) };
+/// What a ClientHello showed.
+pub(super) struct Offered {
+    /// The name that it asked for, without an admission token, in lower case.
+    pub(super) name: Option<Box<str>>,
+    /// Whether it may go on, and by what.
+    pub(super) admission: Result<Option<Pass>, Denial>,
 }
 
-/// The name that the ClientHello processed last on this thread asked for. rustls' unbuffered API has no other way to it
-/// than the resolver, which it calls from within [`Session::process`](super::session::Session::process).
-pub(super) fn take_offered_name() -> Option<Box<str>> {
-    OFFERED_NAME.take()
+thread_local! {
+    static OFFERED: RefCell<Option<Offered>> = const { RefCell::new(None) };
+}
+
+/// What the ClientHello processed last on this thread showed. rustls' unbuffered API has no other way to it than the
+/// resolver, which it calls from within [`Session::process`](super::session::Session::process).
+pub(super) fn take_offered() -> Option<Offered> {
+    OFFERED.take()
 }
 
 /// Certificates by the name that a client asks for.
@@ -249,6 +262,7 @@ pub(super) fn take_offered_name() -> Option<Box<str>> {
 struct Resolver {
     by_name: Vec<(Box<str>, Arc<CertifiedKey>)>,
     first: Option<Arc<CertifiedKey>>,
+    admission: Option<Arc<Door>>,
 }
 
 impl Resolver {
@@ -287,10 +301,18 @@ fn covers(known: &str, name: &str) -> bool {
 }
 
 impl ResolvesServerCert for Resolver {
+    /// rustls asks before it computes anything, resumed session or not; without an answer it ends the handshake.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name().map(str::to_ascii_lowercase);
-        let chosen = self.choose(name.as_deref());
-        OFFERED_NAME.set(name.map(String::into_boxed_str));
+        let (name, admission) = match &self.admission {
+            None => (name.as_deref(), Ok(None)),
+            Some(door) => {
+                let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+                door.hello(name.as_deref(), hello.alpn().into_iter().flatten(), now)
+            }
+        };
+        let chosen = if admission.is_ok() { self.choose(name) } else { None };
+        OFFERED.set(Some(Offered { name: name.map(Into::into), admission }));
         chosen
     }
 }

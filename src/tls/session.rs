@@ -14,8 +14,9 @@ use rustls::{CipherSuite, ClientConfig, CommonState, HandshakeKind, ProtocolVers
 
 use self::drive::{Connection as _, is_work, receive, say_goodbye, seal, send, whole_records};
 use super::failure::HandshakeFailure;
-use super::server::take_offered_name;
+use super::server::take_offered;
 pub use super::wire::WireBuffer;
+use crate::credentials::admission::{Denial, Pass};
 
 /// Most bytes that may wait for the rest of a record or of a handshake message: one whole record, and a certificate
 /// chain of some 14 KiB cut into records before it.
@@ -39,6 +40,9 @@ pub enum SessionError {
     /// The handshake or a record failed; the alert, if one is due, has been written.
     #[error("TLS failed: {0}")]
     Tls(rustls::Error),
+    /// The client may not come as far as a handshake.
+    #[error("{0}")]
+    NotAdmitted(Denial),
     /// A handshake message spread over more than [`MAX_WAITING_BYTES`].
     #[error("handshake message larger than {MAX_WAITING_BYTES} bytes")]
     Oversized,
@@ -58,6 +62,9 @@ impl SessionError {
     pub fn failure(&self) -> HandshakeFailure {
         match self {
             Self::Tls(error) => HandshakeFailure::from(error),
+            Self::NotAdmitted(Denial::Missing) => HandshakeFailure::AdmissionMissing,
+            Self::NotAdmitted(Denial::Expired) => HandshakeFailure::AdmissionExpired,
+            Self::NotAdmitted(Denial::Invalid | Denial::Name) => HandshakeFailure::AdmissionInvalid,
             Self::Oversized => HandshakeFailure::Malformed,
             Self::Handshaking | Self::Over | Self::Exhausted => HandshakeFailure::Internal,
         }
@@ -74,6 +81,7 @@ impl From<rustls::Error> for SessionError {
 pub struct Session {
     end: End,
     server_name: Option<Box<str>>,
+    admission: Option<Box<Pass>>,
     /// Bytes at the front of the next `wire` that rustls has decrypted but not given back, because they begin a
     /// handshake message whose end is still to come.
     held: usize,
@@ -105,7 +113,7 @@ impl Session {
     }
 
     const fn new(end: End) -> Self {
-        Self { end, server_name: None, held: 0, peer_closed: false, closed: false, over: false }
+        Self { end, server_name: None, admission: None, held: 0, peer_closed: false, closed: false, over: false }
     }
 
     /// Take all whole records of `wire`; append decrypted application data to `plain`, at most `wire.len()` bytes, and
@@ -134,10 +142,14 @@ impl Session {
             End::Server(connection) => {
                 let opening = connection.common().is_handshaking();
                 let step = receive(&mut **connection, wire, plain, out);
-                if opening {
-                    self.server_name = take_offered_name().or(self.server_name.take());
+                match take_offered().filter(|_| opening) {
+                    None => step,
+                    Some(offered) => {
+                        self.server_name = offered.name;
+                        self.admission = offered.admission.ok().flatten().map(Box::new);
+                        step.map_err(|error| offered.admission.err().map_or(error, SessionError::NotAdmitted))
+                    }
                 }
-                step
             }
             End::Client(connection) => receive(&mut **connection, wire, plain, out),
         };
@@ -211,6 +223,11 @@ impl Session {
     /// The name that the client asked for (SNI), in lower case; always `None` on the client's end.
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
+    }
+
+    /// The admission token that the client has shown in its ClientHello.
+    pub fn admission(&self) -> Option<Pass> {
+        self.admission.as_deref().copied()
     }
 
     /// `TLSv1.2` or `TLSv1.3`, once agreed.

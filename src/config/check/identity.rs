@@ -8,12 +8,12 @@ use crate::config::files;
 use crate::config::problem;
 use crate::config::read::{Located, Reading};
 use crate::config::settings::{
-    AddressSettings, CertificateName, HttpSettings, IdentitySettings, IdentitySource, OnError, PasswordFiles,
-    ProxyProtocol, Require, TokenSettings,
+    AddressSettings, Admission, CertificateName, HttpSettings, IdentitySettings, IdentitySource, OnError,
+    PasswordFiles, ProxyProtocol, Require, TokenSettings,
 };
 use crate::config::tables::{
-    AddressTable, CertificateNameTable, Clients, HttpTable, IdentityTable, ListenerTable, PasswordTable,
-    ProxyProtocolTable, ServerTlsTable, SourceName, TokenTable,
+    AddressTable, AdmissionCarrier, AdmissionTable, CertificateNameTable, Clients, HttpTable, IdentityTable,
+    ListenerTable, PasswordTable, ProxyProtocolTable, ServerTlsTable, SourceName, TokenTable,
 };
 use crate::credentials::token::Verifier;
 use crate::identity::Attribute;
@@ -72,6 +72,32 @@ pub(super) fn identity(
             nobody(listener, reading);
             None
         }
+    }
+}
+
+/// Admission tokens, where a client can show one.
+pub(super) fn admission(table: &Located<AdmissionTable>, tls: Asked, reading: &mut Reading) -> Admission {
+    let table = &table.value;
+    for key in &table.keys {
+        file_exists(key, reading);
+    }
+    let is_in = |carrier| table.carriers.iter().any(|known| known.value == carrier);
+    for carrier in &table.carriers {
+        if tls == Asked::Plain && carrier.value != AdmissionCarrier::Username {
+            let label = reading.text(&carrier.span);
+            let problem = reading
+                .at(problem::Kind::Contradiction, &carrier.span, format!("the carrier {label} needs TLS"))
+                .label("this listener has none, so nothing says it")
+                .help("give the listener `tls`, or take tokens by `username`");
+            reading.report(problem);
+        }
+    }
+    Admission {
+        keys: values(&table.keys),
+        server_name: is_in(AdmissionCarrier::Sni),
+        protocol: is_in(AdmissionCarrier::Alpn),
+        username: is_in(AdmissionCarrier::Username),
+        required: table.required,
     }
 }
 

@@ -149,6 +149,21 @@ pub struct TokenSettings {
     pub verifier: Verifier,
 }
 
+/// Admission tokens of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// Files with their keys.
+    pub keys: Vec<PathBuf>,
+    /// Whether they may be the first label of the server name.
+    pub server_name: bool,
+    /// Whether they may be an application protocol.
+    pub protocol: bool,
+    /// Whether they may stand in front of the user name.
+    pub username: bool,
+    /// Whether nobody gets in without one.
+    pub required: bool,
+}
+
 /// Where a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenCarrier {

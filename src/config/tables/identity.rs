@@ -70,6 +70,31 @@ settings! {
 }
 
 settings! {
+    /// Admission tokens, which keep strangers from handshakes and password checks. They prove nothing about who a client is: see `docs/admission.md`.
+    pub(in crate::config) struct AdmissionTable {
+        /// Files with the keys of tokens, by `tidegate token`. A key whose tokens are to hold stays in; no number may be in two.
+        keys: Vec<Located<PathBuf>> = Vec::new(), required_list(File, 1..=16);
+        /// Where tokens are looked for: `sni`, as first label of the server name; `alpn`, as an application protocol that begins with `tg1.`; `username`, in front of the user name and an `@`, which both are taken off.
+        carriers: Vec<Located<AdmissionCarrier>> = Vec::new(), required_list(word(), 1..=3);
+        /// Whether nobody gets in without one. Where not, one that is shown and does not hold is still refused.
+        required: bool = true, Flag;
+    }
+}
+
+/// Where an admission token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum AdmissionCarrier {
+    Sni,
+    Alpn,
+    Username,
+}
+
+impl Words for AdmissionCarrier {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("sni", Self::Sni), ("alpn", Self::Alpn), ("username", Self::Username)];
+}
+
+settings! {
     /// User names with passwords.
     pub(in crate::config) struct PasswordTable {
         /// Files with an entry a line, by `tidegate passwd` or of Mosquitto. No user name may be in two.
