@@ -129,7 +129,7 @@ const NOT_ACCEPTED: [&str; 14] = [
 ];
 
 /// Every `reason` of `handshake_failed`, and what it means.
-const HANDSHAKE_FAILED: [(&str, &str); 31] = [
+const HANDSHAKE_FAILED: [(&str, &str); 34] = [
     ("not_tls", "The first bytes were no TLS: a client without TLS on a port with it."),
     ("malformed", "TLS, but not as its standard has it."),
     ("decrypt", "A record did not decrypt, or a signature did not verify: a key that is not the certificate's."),
@@ -150,6 +150,9 @@ const HANDSHAKE_FAILED: [(&str, &str); 31] = [
         "peer_refused_certificate",
         "The client refused the gateway's certificate: it does not trust the issuer, or dialled another name.",
     ),
+    ("admission_missing", "No admission token in the ClientHello, where one is required; see `listener.admission`."),
+    ("admission_invalid", "An admission token of no known key, or none at all where one should be."),
+    ("admission_expired", "An admission token that has ended."),
     ("peer_alert", "The client ended the handshake with another alert."),
     ("internal", "The fault is the gateway's."),
     ("proxy_header_missing", "A load balancer that must say for whom it dials did not."),

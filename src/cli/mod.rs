@@ -13,6 +13,7 @@ mod quarantine;
 mod run;
 mod sign;
 mod test;
+mod token;
 mod verify;
 
 use std::ffi::OsString;
@@ -80,6 +81,9 @@ enum Command {
     /// Add, replace, delete or verify an entry of a password file
     #[command(long_about = passwd::ABOUT)]
     Passwd(passwd::Arguments),
+    /// Make an admission token, or a key to make them with
+    #[command(long_about = token::ABOUT)]
+    Token(token::Arguments),
     /// Sign one message, or make a key to sign with
     #[command(long_about = sign::ABOUT)]
     Sign(sign::Arguments),
@@ -139,6 +143,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Pki(arguments) => pki::pki(&arguments),
         Command::Quarantine(arguments) => quarantine::quarantine(&arguments),
         Command::Passwd(arguments) => passwd::passwd(&arguments),
+        Command::Token(arguments) => token::token(&arguments),
         Command::Sign(arguments) => sign::sign(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
     }

@@ -2,7 +2,7 @@
 //!
 //! Reads and writes no hash of its own: that is `credentials::password`. Read [`passwd`] first.
 
-mod file;
+pub(super) mod file;
 mod terminal;
 
 use std::io::{self, Read as _};

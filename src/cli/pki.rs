@@ -176,7 +176,7 @@ const MAX_LIFETIME: Duration = Duration::from_secs(36_500 * 86_400);
 /// The longest Common Name [RFC 5280 A.1].
 const MAX_NAME_CHARACTERS: usize = 64;
 
-fn lifetime(text: &str) -> Result<Duration, String> {
+pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
     let range = Duration::from_secs(1)..=MAX_LIFETIME;
     let found = config::duration(text).filter(|duration| range.contains(duration));
     found.ok_or_else(|| "expected a duration from `1s` to `36500d`, such as `365d` or `12h`".to_owned())

@@ -10,11 +10,13 @@ use super::detect::Guest;
 use super::far::{Call, Shown, Withheld};
 use super::shared::{Live, at, unix_millis};
 use super::transport::Transport;
+use crate::credentials::admission::{Denial, Pass};
 use crate::enforce::end::{Blame, Cause, End};
-use crate::enforce::{self, Accepted, Credentials, Refusal};
+use crate::enforce::{self, Accepted, Asking, Credentials, Refusal};
 use crate::identity::Identity;
 use crate::metrics::Detector;
 use crate::policy::Reason;
+use crate::tls::session::Session;
 
 /// A permitted CONNECT, and how its broker is to be called.
 pub(super) struct Admitted {
@@ -40,7 +42,7 @@ pub(super) async fn admit(
     identity: Identity,
 ) -> Result<Box<Admitted>, (Refusal, Identity)> {
     let terms = &live.terms;
-    let asking = match enforce::open(bytes, terms) {
+    let mut asking = match enforce::open(bytes, terms) {
         enforce::Opening::Asking(asking) => asking,
         enforce::Opening::Refused(refusal) => return Err((refusal, identity)),
         enforce::Opening::More => {
@@ -48,11 +50,21 @@ pub(super) async fn admit(
             return Err((Refusal { reply: Vec::new(), end }, identity));
         }
     };
+    // Before any password is checked, or anybody is asked.
+    let pass = match pass(live, client, &mut asking) {
+        Ok(pass) => pass,
+        Err(denial) => return Err(not_admitted(&asking, denial, asking.known(identity))),
+    };
     let authenticated = live.authenticator.authenticate(&asking, identity, &live.limits, means).await;
     let Authenticated { identity, ends, proof } = match authenticated {
         Ok(authenticated) => authenticated,
         Err(stranger) => return Err((asking.refuse(stranger.why.reason, stranger.why.rule), stranger.identity)),
     };
+    if let (Some(door), Some(pass)) = (&live.admission, pass)
+        && let Err(denial) = door.keys.admit(&pass, identity.name.as_deref())
+    {
+        return Err(not_admitted(&asking, denial, identity));
+    }
     // Before its Will, and before anything that touches the session of another.
     if let Some(ban) = live.sources.banned(&identity, Instant::now()) {
         return Err((asking.refuse(Reason::Banned, ban.offence.label()), identity));
@@ -86,6 +98,22 @@ pub(super) async fn admit(
         Ok(call) => Ok(Box::new(Admitted { accepted, consumed: asking.consumed, call, proof, guest })),
         Err(Withheld { rule }) => Err((asking.refuse(Reason::BrokerCredentials, rule), identity)),
     }
+}
+
+/// The admission token that it comes by, if it needs or shows one; its user name is without it from here on.
+fn pass(live: &Live, client: &Transport, asking: &mut Asking<'_>) -> Result<Option<Pass>, Denial> {
+    let Some(door) = &live.admission else { return Ok(None) };
+    let shown = client.tls().and_then(Session::admission);
+    let username = asking.connect.username;
+    let (pass, rest) = door.connect(shown, username, unix_millis().div_euclid(1000))?;
+    if let Some(rest) = rest.filter(|_| rest != username) {
+        asking.admitted(rest);
+    }
+    Ok(pass)
+}
+
+fn not_admitted(asking: &Asking<'_>, denial: Denial, identity: Identity) -> (Refusal, Identity) {
+    (asking.refuse(Reason::BadCredentials, denial.rule()), identity)
 }
 
 /// When the client's certificate, or the CA's above it, ends, in seconds since 1970.

@@ -275,6 +275,7 @@ fn live(
         terms: Arc::new(Terms { memory: Some(memory), ..Terms::clone(&listener.terms) }),
         tls: ready.tls.map(|tls| PortTls { config: tls.config, guard: tls.guard }),
         authenticator: ready.authenticator,
+        admission: ready.admission,
         proxy_protocol: listener.proxy_protocol.clone(),
         upgrade,
         upstream,

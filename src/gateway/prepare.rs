@@ -9,9 +9,10 @@ use std::time::SystemTime;
 
 use rustls::pki_types::ServerName;
 
-use super::authenticate::{Authenticator, FileProblem};
+use super::authenticate::{Authenticator, FileProblem, admission_keys};
 use super::sources::{Lists, Reader};
-use crate::config::{Authentication, Broker, Listener, Problem, Settings, Severity};
+use crate::config::{Admission, Authentication, Broker, Listener, Problem, Settings, Severity};
+use crate::credentials::admission::Door;
 use crate::tls::client::{Client, ClientSettings};
 use crate::tls::error::{TlsError, Warning};
 use crate::tls::server::{Server, ServerSettings};
@@ -29,6 +30,7 @@ pub struct Prepared {
 pub(super) struct PreparedListener {
     pub(super) tls: Option<Server>,
     pub(super) authenticator: Arc<Authenticator>,
+    pub(super) admission: Option<Arc<Door>>,
     pub(super) lists: Lists,
 }
 
@@ -74,10 +76,15 @@ fn prepare_listener(
     found: &mut Found<'_>,
 ) -> Option<PreparedListener> {
     let lists = reader.lists(&listener.addresses).map_err(|errors| found.files(Severity::Error, &errors));
+    let admission = match &listener.admission {
+        None => None,
+        Some(settings) => Some(door(settings, found)?),
+    };
     let tls = match &listener.tls {
         None => None,
         Some(tls) => {
-            let server = found.errors(ServerSettings::from(tls).build(now))?;
+            let settings = ServerSettings { admission: admission.clone(), ..ServerSettings::from(tls) };
+            let server = found.errors(settings.build(now))?;
             found.warnings(&server.warnings);
             Some(server)
         }
@@ -85,7 +92,17 @@ fn prepare_listener(
     let authenticator = Authenticator::build(listener, authentication);
     let (authenticator, warnings) = authenticator.map_err(|errors| found.files(Severity::Error, &errors)).ok()?;
     found.files(Severity::Warning, &warnings);
-    Some(PreparedListener { tls, authenticator: Arc::new(authenticator), lists: lists.ok()? })
+    Some(PreparedListener { tls, authenticator: Arc::new(authenticator), admission, lists: lists.ok()? })
+}
+
+/// The keys of admission tokens, and where they are looked for.
+fn door(settings: &Admission, found: &mut Found<'_>) -> Option<Arc<Door>> {
+    let mut warnings = Vec::new();
+    let keys = admission_keys(&settings.keys, &mut warnings);
+    found.files(Severity::Warning, &warnings);
+    let keys = keys.map_err(|errors| found.files(Severity::Error, &errors)).ok()?;
+    let Admission { server_name, protocol, username, required, .. } = *settings;
+    Some(Arc::new(Door { keys, server_name, protocol, username, required }))
 }
 
 fn prepare_broker(broker: &Broker, now: SystemTime, found: &mut Found<'_>) -> Option<PreparedBroker> {

@@ -22,6 +22,7 @@ use super::upstream::Upstream;
 use super::websocket::Upgrade;
 use crate::audit::Sink;
 use crate::config::ProxyProtocol;
+use crate::credentials::admission;
 use crate::enforce::{At, Terms};
 use crate::metrics::{ListenerMetrics, Metrics};
 use crate::store::Store;
@@ -83,6 +84,8 @@ pub(super) struct Live {
     pub(super) sources: Sources,
     pub(super) tls: Option<PortTls>,
     pub(super) authenticator: Arc<Authenticator>,
+    /// Admission tokens; none asks for none.
+    pub(super) admission: Option<Arc<admission::Door>>,
     pub(super) proxy_protocol: Option<ProxyProtocol>,
     pub(super) upgrade: Option<Upgrade>,
     pub(super) upstream: Arc<Upstream>,

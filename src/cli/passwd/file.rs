@@ -20,7 +20,7 @@ const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The text of a file.
-pub(super) fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+pub(in crate::cli) fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     text_of(&File::open(path)?)
 }
 
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> io::Result<Zeroizing<String>> {
 /// any. Where there is nothing to do, the file is left as it is.
 ///
 /// Two at once on one file wait for each other.
-pub(super) fn change(path: &Path, create: bool, name: &str, line: Option<&str>) -> io::Result<bool> {
+pub(in crate::cli) fn change(path: &Path, create: bool, name: &str, line: Option<&str>) -> io::Result<bool> {
     if create {
         make(path)?;
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::config::readable_by_all;
+use crate::credentials::admission;
 use crate::credentials::password::{Flaw, MAX_TEXT_BYTES, Passwords};
 use crate::credentials::token::{Algorithm, Keys, MAX_KEYS_BYTES};
 
@@ -150,6 +151,38 @@ pub(super) fn keys(
     if has_secret.iter().any(|algorithm| keys.supports(*algorithm)) && readable_by_all(file) {
         let message = "every user of this machine may read it, and whoever has a secret in it can make tokens";
         warnings.push(FileProblem::of(file, message));
+    }
+    Ok(keys)
+}
+
+/// Reads the keys of admission tokens. No number may stand twice, in one file or in two.
+pub(in crate::gateway) fn admission_keys(
+    files: &[PathBuf],
+    warnings: &mut Vec<FileProblem>,
+) -> Result<admission::Keys, Vec<FileProblem>> {
+    let (mut keys, mut problems) = (admission::Keys::default(), Vec::new());
+    for file in files {
+        let added = read(file, admission::MAX_TEXT_BYTES).and_then(|bytes| {
+            let text = std::str::from_utf8(&bytes).map_err(|_| vec![FileProblem::of(file, "not UTF-8")])?;
+            let of_file = |problems: Vec<admission::Problem>| -> Vec<_> {
+                problems.iter().map(|problem| FileProblem::of(file, problem)).collect()
+            };
+            keys.add(text).map_err(of_file)
+        });
+        if let Err(more) = added {
+            problems.extend(more);
+        }
+        if readable_by_all(file) {
+            let message = "every user of this machine may read it, and whoever has a key in it can make tokens";
+            warnings.push(FileProblem::of(file, message));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    if keys.newest().is_none() {
+        let message = "the files of admission keys hold no key; `tidegate token --new-key` makes one".to_owned();
+        return Err(vec![FileProblem { file: files.first().cloned(), message }]);
     }
     Ok(keys)
 }

@@ -26,7 +26,7 @@ use crate::enforce::Asking;
 use crate::identity::{Attribute, Identity, Method, Template};
 use crate::metrics::ListenerMetrics;
 use crate::policy::Reason;
-pub(super) use files::FileProblem;
+pub(super) use files::{FileProblem, admission_keys};
 pub(super) use pool::Pool;
 use proof::Ground;
 pub(super) use proof::Proof;
