@@ -71,12 +71,7 @@ pub struct Admin {
 ///
 /// # Errors
 /// When the address can't be bound, or the thread can't be started.
-pub fn start(
-    address: SocketAddr,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
-    store: Arc<Store>,
-) -> io::Result<Admin> {
+pub fn start(address: SocketAddr, metrics: Arc<Metrics>, health: Arc<Health>, store: Arc<Store>) -> io::Result<Admin> {
     let pages = Arc::new(Pages { metrics, health, store });
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;

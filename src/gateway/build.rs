@@ -130,7 +130,7 @@ impl Gateway {
             Arc::clone(&self.health),
             Arc::clone(&self.shared.store),
         )
-            .map_err(|source| Error::Bind { name: "admin".to_owned(), address, source })?;
+        .map_err(|source| Error::Bind { name: "admin".to_owned(), address, source })?;
         tracing::info!(address = %admin.address(), "metrics and health");
         Ok(Some(admin))
     }

@@ -15,6 +15,7 @@ mod import;
 mod integrity;
 mod lifecycle;
 mod refusals;
+mod sources;
 mod transparency;
 mod tutorial;
 
