@@ -124,6 +124,7 @@ const NOT_ACCEPTED: [&str; 14] = [
     "max_connections_per_address",
     "max_half_open_per_address",
     "max_connections_per_prefix",
+    "max_half_open_per_prefix",
     "max_waiting_handshakes",
     "overload",
 ];

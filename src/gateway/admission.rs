@@ -20,6 +20,7 @@ pub(super) struct Bounds {
     pub(super) max_per_address: usize,
     pub(super) max_half_open_per_address: usize,
     pub(super) max_per_prefix: usize,
+    pub(super) max_half_open_per_prefix: usize,
     pub(super) ipv4_prefix_bits: u8,
     pub(super) ipv6_prefix_bits: u8,
 }
@@ -36,6 +37,7 @@ pub(super) enum Refusal {
     Prefix,
     /// The process is short of memory or descriptors.
     Overload,
+    PrefixHalfOpen,
 }
 
 impl Refusal {
@@ -50,6 +52,7 @@ impl Refusal {
             Self::AddressHalfOpen => "max_half_open_per_address",
             Self::Prefix => "max_connections_per_prefix",
             Self::Overload => "overload",
+            Self::PrefixHalfOpen => "max_half_open_per_prefix",
         }
     }
 }
@@ -83,7 +86,7 @@ struct Counts {
     bounds: Bounds,
     all: Count,
     by_address: HashMap<IpAddr, Count>,
-    by_prefix: HashMap<IpAddr, usize>,
+    by_prefix: HashMap<IpAddr, Count>,
 }
 
 /// The place of one connection; gives it back when dropped.
@@ -125,8 +128,7 @@ impl Process {
     }
 
     fn settle(&self) {
-        let count = &mut lock(&self.0).count;
-        count.half_open = count.half_open.saturating_sub(1);
+        lock(&self.0).count.settle();
     }
 
     fn leave(&self, half_open: bool) {
@@ -175,7 +177,7 @@ impl Counts {
         self.bounds = bounds;
         self.by_prefix.clear();
         for (address, count) in &self.by_address {
-            *self.by_prefix.entry(bounds.prefix(*address)).or_default() += count.open;
+            self.by_prefix.entry(bounds.prefix(*address)).or_default().add(*count);
         }
     }
 
@@ -202,37 +204,38 @@ impl Counts {
         let reached = [
             (of_address.open >= bounds.max_per_address, Refusal::Address),
             (of_address.half_open >= bounds.max_half_open_per_address, Refusal::AddressHalfOpen),
-            (of_prefix >= bounds.max_per_prefix, Refusal::Prefix),
+            (of_prefix.open >= bounds.max_per_prefix, Refusal::Prefix),
+            (of_prefix.half_open >= bounds.max_half_open_per_prefix, Refusal::PrefixHalfOpen),
         ];
         if let Some((_, refusal)) = reached.into_iter().find(|(is_reached, _)| *is_reached) {
             return Err(refusal);
         }
         self.by_address.entry(address).or_default().enter();
-        *self.by_prefix.entry(prefix).or_default() += 1;
+        self.by_prefix.entry(prefix).or_default().enter();
         Ok(())
     }
 
     fn settle(&mut self, address: Option<IpAddr>) {
-        self.all.half_open = self.all.half_open.saturating_sub(1);
-        if let Some(count) = address.and_then(|address| self.by_address.get_mut(&address)) {
-            count.half_open = count.half_open.saturating_sub(1);
-        }
+        self.all.settle();
+        let Some(address) = address else { return };
+        self.by_address.entry(address).and_modify(Count::settle);
+        self.by_prefix.entry(self.bounds.prefix(address)).and_modify(Count::settle);
     }
 
     fn leave(&mut self, address: Option<IpAddr>, half_open: bool) {
         self.all.leave(half_open);
         let Some(address) = address else { return };
-        if let Entry::Occupied(mut entry) = self.by_address.entry(address) {
-            entry.get_mut().leave(half_open);
-            if entry.get().open == 0 {
-                entry.remove();
-            }
-        }
-        if let Entry::Occupied(mut entry) = self.by_prefix.entry(self.bounds.prefix(address)) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
+        leave(&mut self.by_address, address, half_open);
+        leave(&mut self.by_prefix, self.bounds.prefix(address), half_open);
+    }
+}
+
+/// One of them is gone, and with the last one the entry.
+fn leave(counts: &mut HashMap<IpAddr, Count>, whose: IpAddr, half_open: bool) {
+    if let Entry::Occupied(mut entry) = counts.entry(whose) {
+        entry.get_mut().leave(half_open);
+        if entry.get().open == 0 {
+            entry.remove();
         }
     }
 }
@@ -241,6 +244,15 @@ impl Count {
     fn enter(&mut self) {
         self.open += 1;
         self.half_open += 1;
+    }
+
+    fn add(&mut self, other: Self) {
+        self.open += other.open;
+        self.half_open += other.half_open;
+    }
+
+    fn settle(&mut self) {
+        self.half_open = self.half_open.saturating_sub(1);
     }
 
     fn leave(&mut self, half_open: bool) {

@@ -298,6 +298,7 @@ pub(super) fn bounds(limits: &config::Limits) -> Bounds {
         max_per_address: limits.max_connections_per_address,
         max_half_open_per_address: limits.max_half_open_per_address,
         max_per_prefix: limits.max_connections_per_prefix,
+        max_half_open_per_prefix: limits.max_half_open_per_prefix,
         ipv4_prefix_bits: limits.ipv4_prefix_bits,
         ipv6_prefix_bits: limits.ipv6_prefix_bits,
     }

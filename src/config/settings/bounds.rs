@@ -92,6 +92,8 @@ settings! {
         max_connections_per_prefix: usize = 20_000, count(1..=10_000_000);
         /// Connections of one listener from one address that have not sent a whole CONNECT yet.
         max_half_open_per_address: usize = 4096, count(1..=10_000_000);
+        /// Connections of one listener from addresses that share a prefix that have not sent a whole CONNECT yet.
+        max_half_open_per_prefix: usize = 6144, count(1..=10_000_000);
         /// Bits of an IPv4 address that make its prefix.
         ipv4_prefix_bits: u8 = 24, count(8..=32);
         /// Bits of an IPv6 address that make its prefix.

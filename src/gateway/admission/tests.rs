@@ -6,6 +6,7 @@ const BOUNDS: Bounds = Bounds {
     max_per_address: 3,
     max_half_open_per_address: 2,
     max_per_prefix: 5,
+    max_half_open_per_prefix: 4,
     ipv4_prefix_bits: 24,
     ipv6_prefix_bits: 56,
 };
@@ -37,6 +38,20 @@ fn each_bound_refuses_the_connection_that_would_break_it() {
     assert_eq!(refusal(door.enter(Some("10.0.0.6".parse().unwrap()))), Refusal::Prefix);
     let _other = settled(&door, "10.0.1.1").unwrap();
     assert_eq!(refusal(door.enter(Some("10.0.2.1".parse().unwrap()))), Refusal::Listener);
+}
+
+#[test]
+fn half_open_connections_are_bounded_by_prefix_until_they_settle() {
+    let bounds = Bounds { max_half_open: 100, max_per_prefix: 100, ..BOUNDS };
+    let door = Arc::new(Door::new(Arc::new(Process::new(100, 100)), Bounds { max_connections: 100, ..bounds }));
+    let mut slots: Vec<_> = (0..4).map(|n| door.enter(Some(IpAddr::from([10, 0, 0, n]))).unwrap()).collect();
+    assert_eq!(refusal(door.enter(Some("10.0.0.9".parse().unwrap()))), Refusal::PrefixHalfOpen);
+    let _elsewhere = door.enter(Some("10.0.1.1".parse().unwrap())).unwrap();
+    slots[0].settle();
+    let _in_its_place = door.enter(Some("10.0.0.9".parse().unwrap())).unwrap();
+    assert_eq!(refusal(door.enter(Some("10.0.0.8".parse().unwrap()))), Refusal::PrefixHalfOpen);
+    drop(slots);
+    assert!(door.enter(Some("10.0.0.8".parse().unwrap())).is_ok());
 }
 
 #[test]

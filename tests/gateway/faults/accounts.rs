@@ -165,6 +165,7 @@ fn each_bound_on_connections_holds_where_the_settings_say() {
         ("max_connections_per_address = 2", same, "max_connections_per_address"),
         ("max_half_open_per_address = 2", same, "max_half_open_per_address"),
         ("max_connections_per_prefix = 2", neighbours, "max_connections_per_prefix"),
+        ("max_half_open_per_prefix = 2", neighbours, "max_half_open_per_prefix"),
         (
             "max_connections_per_prefix = 2\nlimits.ipv4_prefix_bits = 8",
             ["127.1.0.1", "127.2.0.1", "127.3.0.1"],
