@@ -111,7 +111,7 @@ pub(super) const FIELDS: [(&str, &str); 46] = [
 ];
 
 /// Every `reason` of `not_accepted`.
-const NOT_ACCEPTED: [&str; 14] = [
+const NOT_ACCEPTED: [&str; 15] = [
     "addresses.deny",
     "addresses.allow",
     "banned",
