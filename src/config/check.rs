@@ -19,7 +19,7 @@ use super::settings::{
     Addresses, Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Protection, Settings, ShieldTable,
 };
 use super::tables::{Gateway, ListenerTable};
-use crate::enforce::Terms;
+use crate::enforce::{Guards, Terms};
 use crate::mqtt;
 use crate::policy::Policy;
 
@@ -272,6 +272,15 @@ fn listener(
     })
 }
 
+fn guards(protection: &Protection) -> Guards {
+    Guards {
+        subscriptions: protection.subscriptions,
+        retained: protection.retained,
+        max_open_qos2: protection.max_open_qos2,
+        min_bytes_per_second: protection.min_bytes_per_second,
+    }
+}
+
 fn terms(table: &ListenerTable, limits: &Limits, deadlines: &Deadlines, process: &Process) -> Terms {
     let keep_alive = table.keep_alive.clone().over(process.keep_alive.clone());
     let packets = mqtt::Limits {
@@ -294,6 +303,7 @@ fn terms(table: &ListenerTable, limits: &Limits, deadlines: &Deadlines, process:
         max_subscriptions: limits.max_subscriptions,
         stream_threshold_bytes: limits.stream_threshold_bytes,
         max_buffered_bytes: limits.max_buffered_bytes,
+        guards: guards(&table.protection.clone().over(process.protection.clone())),
         shield: Arc::new(table.shield.clone().over(process.shield.clone()).said()),
         packet_deadline: deadlines.packet,
         connack_deadline: deadlines.connack,

@@ -31,7 +31,7 @@ impl Connection {
             Packet::PubComp(ack) => self.acknowledge(call.from, ack.packet_id, Acknowledgement::PubComp)?,
             Packet::PubRel(ack) => return self.release(call, len, ack.packet_id),
             Packet::Subscribe(subscribe) => return self.subscribe(call, header, subscribe),
-            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(call, header, unsubscribe)?,
+            Packet::Unsubscribe(unsubscribe) => return self.unsubscribe(call, header, unsubscribe),
             Packet::PingReq => self.pings = self.pings.saturating_add(1),
             Packet::Auth(auth) => self.client_authenticates(auth)?,
             Packet::Disconnect(disconnect) => return Err(self.goodbye(call, len, disconnect)),

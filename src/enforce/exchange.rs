@@ -33,6 +33,14 @@ pub(super) enum Awaits {
 }
 
 impl Awaits {
+    /// Whether it is a PUBLISH at QoS 2 that its sender has not released.
+    const fn is_unreleased(self) -> bool {
+        match self {
+            Self::PubRec | Self::PubRel | Self::RefusedPubRel => true,
+            Self::PubAck | Self::PubComp | Self::ResumedPubComp | Self::SubAck | Self::UnsubAck => false,
+        }
+    }
+
     /// Whether it takes from the receiver's Receive Maximum.
     const fn counts(self) -> bool {
         match self {
@@ -130,6 +138,8 @@ pub(super) struct Exchanges {
     open: IdMap<u16, Exchange>,
     late: Option<Box<IdMap<u16, Late>>>,
     published: u16,
+    /// Of those at QoS 2, what awaits its sender's PUBREL.
+    unreleased: u16,
 }
 
 /// Room that an emptied table keeps, so that a steady window never allocates.
@@ -139,6 +149,11 @@ impl Exchanges {
     /// Whether nothing is open.
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// PUBLISH packets at QoS 2 that their sender has not released.
+    pub(super) const fn unreleased(&self) -> u16 {
+        self.unreleased
     }
 
     /// PUBLISH packets that take from the receiver's Receive Maximum.
@@ -227,6 +242,7 @@ impl Exchanges {
             Awaits::PubRel => {
                 exchange.awaits = Awaits::PubComp;
                 exchange.owed = 1;
+                self.unreleased -= 1;
             }
             Awaits::PubComp | Awaits::ResumedPubComp => {
                 exchange.owed = exchange.owed.saturating_add(1);
@@ -297,6 +313,7 @@ impl Exchanges {
     #[inline]
     fn insert(&mut self, id: NonZeroU16, exchange: Exchange) {
         self.published += u16::from(exchange.awaits.counts());
+        self.unreleased += u16::from(exchange.awaits.is_unreleased());
         self.open.insert(id.get(), exchange);
     }
 
@@ -310,6 +327,7 @@ impl Exchanges {
     fn remove(&mut self, id: NonZeroU16) -> Option<Exchange> {
         let exchange = self.open.remove(&id.get())?;
         self.published -= u16::from(exchange.awaits.counts());
+        self.unreleased -= u16::from(exchange.awaits.is_unreleased());
         if self.open.is_empty() && self.open.capacity() > KEPT {
             self.open = HashMap::default();
         }

@@ -114,8 +114,8 @@ impl Standing {
                 Counted::Pass
             }
             Allowance::Wait { until, denial } => {
-                let now = self.epoch(call.terms).tick(call.now);
-                Counted::Wait(now.until(until), denial)
+                let wait = self.authority.wait_until(until, call.now);
+                Counted::Wait(wait, denial)
             }
             Allowance::Excess { denial, ban } => Counted::Excess(Excess { denial, ban }),
         }

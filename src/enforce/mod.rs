@@ -15,6 +15,7 @@ mod connack;
 pub mod end;
 pub mod event;
 mod exchange;
+mod guards;
 mod lowered;
 mod meter;
 mod open;
@@ -42,6 +43,7 @@ use std::time::{Duration, Instant};
 
 pub use end::{Blame, Cause, End, Violation};
 pub use event::{Detail, Event, Kind, Quarantine, Rewrite, Text};
+pub use guards::{Guard, Guards};
 pub use open::{Accepted, Asking, At, Credentials, Opening, Refusal, open};
 pub use output::{Counts, Onward, Output, Segment};
 pub use quarantine::Quarantined;
@@ -143,13 +145,13 @@ impl Connection {
         }
     }
 
-    /// When [`Connection::on_deadline`] is to be called: the earliest of CONNACK, a started packet, a client that waits
+    /// When [`Connection::on_deadline`] is to be called: the earliest of CONNACK, a started packet, one that comes too slowly, a client that waits
     /// for room in its window, and one and a half times the Keep Alive.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let packet = self.terms.packet_deadline;
         let started = [self.client.started(), self.broker.started()];
-        let started = started.into_iter().flatten().map(|at| at + packet);
+        let started = started.into_iter().flatten().map(|at| at + packet).chain(self.client.slow_at);
         started.chain(self.waiting_until()).chain(self.full_until).chain(self.ends).min()
     }
 
@@ -230,6 +232,8 @@ impl Connection {
             self.clock = now;
         }
         if let Some(started) = &mut self.client.started {
+            let rested = now.saturating_duration_since(*started);
+            self.client.slow_at = self.client.slow_at.map(|at| at + rested);
             *started = now;
         }
     }
@@ -344,6 +348,9 @@ impl Connection {
         }
         if self.full_until.is_some_and(|at| at <= now) {
             return Some(self.illegal(Violation::ReceiveMaximum, Direction::FromClient));
+        }
+        if self.client.slow_at.is_some_and(|at| at <= now) {
+            return Some(End::refused(Cause::PacketDeadline, "min_bytes_per_second"));
         }
         let blame = match (late(self.client.started()), late(self.broker.started())) {
             (true, _) => Blame::Client,

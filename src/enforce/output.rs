@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::event::Event;
+use super::guards::Guard;
 use super::quarantine::Quarantined;
 use crate::policy::RuleId;
 
@@ -21,6 +22,8 @@ pub struct Output {
     pub overtaken: Vec<Range<usize>>,
     /// For each packet that began to wait, the rule that it waits for.
     pub waits: Vec<RuleId>,
+    /// What was too much, whatever the policy says: once for each packet.
+    pub guarded: Vec<Guard>,
     /// Refusals and rewrites, in order. The end of a connection is not among them: it is the call's `Err`.
     pub events: Vec<Event>,
     /// Messages for the quarantine topic: one for each event whose message is [`super::Quarantine::Queued`], in the same order.
@@ -37,6 +40,7 @@ impl Output {
         clear(&mut self.back, 64 << 10);
         clear(&mut self.overtaken, 64);
         clear(&mut self.waits, 16);
+        clear(&mut self.guarded, 16);
         clear(&mut self.events, 256);
         clear(&mut self.quarantined, 16);
         self.counts = Counts::default();

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::end::{End, Violation};
 use super::event::{Kind, Quarantine};
 use super::exchange::Sending;
-use super::meter::Counted;
+use super::guards::Guard;
+use super::meter::{Counted, Excess};
 use super::refusal::{self, Answer, Subject};
 use super::relay::{Call, Step, lenient};
 use super::side::Side;
@@ -15,7 +16,7 @@ use super::throttle::Held;
 use super::weigh::{Limit, Refused, beyond_limits, note_rewrites, request, weigh};
 use super::{Blame, Connection, Text};
 use crate::mqtt::error::DecodeError;
-use crate::mqtt::frame::{FixedHeader, Frame, PacketType};
+use crate::mqtt::frame::{FixedHeader, Frame, PacketType, QoS};
 use crate::mqtt::packet::PublishHead;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Context, Direction, Version};
@@ -154,6 +155,7 @@ impl Connection {
             }
             Counted::Excess(excess) => Some(excess),
         };
+        let excess = excess.or_else(|| guard(&mut self.standing, &self.client, call, head, sending));
         let weighed = match (limit, &excess) {
             (Limit::First(denial), _) => Err(Refused { denial, about: topic }),
             (_, Some(excess)) => Err(Refused { denial: excess.denial.clone(), about: topic }),
@@ -248,6 +250,29 @@ fn count(standing: &mut Standing, call: &mut Call<'_>, judged: &Judged<'_>, topi
     let payload_bytes = judged.total_len - judged.head.head_len;
     let message = Metered::Message { from: call.from, topic, payload_bytes };
     standing.count(call, message, PacketType::Publish, Some(topic))
+}
+
+/// What of the client's messages is too much, whatever the policy says.
+fn guard(
+    standing: &mut Standing,
+    client: &Side,
+    call: &mut Call<'_>,
+    head: &PublishHead<'_>,
+    sending: Sending,
+) -> Option<Excess> {
+    if call.from == Direction::FromBroker || sending != Sending::First {
+        return None;
+    }
+    if head.qos == QoS::Two && usize::from(client.exchanges.unreleased()) >= call.terms.guards.max_open_qos2 {
+        call.out.guarded.push(Guard::OpenQos2);
+        return Some(Excess { denial: Guard::OpenQos2.denial(), ban: None });
+    }
+    if !head.retain {
+        return None;
+    }
+    let excess = standing.draw(Guard::Retained, call.terms, 1, call.now).or_excess();
+    call.out.guarded.extend(excess.as_ref().map(|_| Guard::Retained));
+    excess
 }
 
 /// The side that sends.

@@ -1,7 +1,7 @@
 //! From a stream of bytes to packets and on: the loop of one `receive`.
 
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::end::{End, Violation};
 use super::event::{Event, Kind, Rewrite, Text};
@@ -16,6 +16,9 @@ use crate::policy::Denial;
 
 /// What a sender may leave unread of answers while the other peer sends it a large PUBLISH.
 pub(super) const MAX_WAITING: usize = 16 << 10;
+
+/// How long a begun packet may come as slowly as it likes.
+const SLOW_GRACE: Duration = Duration::from_secs(5);
 
 /// One call of `receive`.
 pub(super) struct Call<'c> {
@@ -96,7 +99,7 @@ impl Connection {
         while call.at < call.input.len() && !waits && !hold {
             let step = self.step(call)?;
             if let Step::Forward(len) | Step::Done(len) | Step::Part(len) = step {
-                self.gone_on(call, len);
+                self.gone_on(call, len, !matches!(step, Step::Part(_)));
             }
             match step {
                 Step::Forward(len) => {
@@ -138,6 +141,11 @@ impl Connection {
             Some(at) if !whole && !paced => Some(at),
             Some(_) | None => Some(call.now),
         };
+        let per_second = if call.from == Direction::FromClient { call.terms.guards.min_bytes_per_second } else { 0 };
+        let arrived = side.streamed + call.rest().len();
+        let earned =
+            arrived.saturating_mul(1000).checked_div(per_second).map(|millis| Duration::from_millis(millis as u64));
+        side.slow_at = side.started.zip(earned).map(|(started, earned)| started + SLOW_GRACE + earned);
         if connected && call.from == Direction::FromClient && (whole || was_held) {
             self.clock = call.now;
         }

@@ -29,6 +29,10 @@ pub(super) struct Side {
     pub(super) max_packet_bytes: u32,
     /// Bytes of its next packet that must be there before it is looked at again.
     pub(super) awaited_bytes: u32,
+    /// Bytes of its unfinished packet that are done with.
+    pub(super) streamed: usize,
+    /// When its unfinished packet has come too slowly, should nothing more of it come.
+    pub(super) slow_at: Option<Instant>,
     /// Its next packet has been counted by the rates of packets.
     pub(super) is_counted: bool,
     /// What it sends waits for a rate to have room.
@@ -60,6 +64,8 @@ impl Side {
             receive_maximum: u16::MAX,
             max_packet_bytes: u32::MAX,
             awaited_bytes: 0,
+            streamed: 0,
+            slow_at: None,
             is_counted: false,
             throttle: None,
         }

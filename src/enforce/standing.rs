@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::end::{Blame, Cause, End};
 use super::event::{Event, Kind, Rewrite, Text};
+use super::guards::Wells;
+use super::meter::Excess;
 use super::relay::lenient;
 use super::rewrite::WillAnew;
 use super::{At, Terms};
@@ -15,8 +17,9 @@ use crate::mqtt::connect::{Connect, Will};
 use crate::mqtt::frame::{PacketType, QoS};
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::{Direction, Limits, Version};
-use crate::policy::{self, Authority, Decision, Denial, Message, OnDeny, Reason, Request, RuleId, Shield};
-use crate::rate::Epoch;
+use crate::policy::{
+    self, Allowance, Authority, Decision, Denial, Message, Metered, OnDeny, Reason, Request, RuleId, Shield,
+};
 
 /// How long after a client was said to wait for a rule that is said again.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
@@ -36,6 +39,8 @@ pub(super) struct Standing {
     connect: policy::Connect,
     shield: Arc<Shield>,
     will: Option<Box<LastWill>>,
+    /// What it has drawn from of what is guarded against.
+    pub(super) wells: Option<Box<Wells>>,
     /// Rules that the client has been made to wait for, and when that was told.
     told: Vec<(RuleId, Instant)>,
     /// When CONNECT was judged.
@@ -140,6 +145,7 @@ impl Standing {
             connect: asked(connect),
             shield: Arc::clone(&terms.shield),
             told: Vec::new(),
+            wells: None,
             will: None,
             began: at.now,
             proof_ends: at.ends,
@@ -187,6 +193,7 @@ impl Standing {
             return Ok(());
         }
         self.identity.client_id = client_id.into();
+        self.wells = None;
         self.authority.rebind(&self.identity);
         self.judge_again()
     }
@@ -237,6 +244,9 @@ impl Standing {
         };
         let decision = self.decide(&Request::Connect(self.connect));
         self.heed(decision, None, blame)?;
+        if let Hearing::First = hearing {
+            self.count_connection()?;
+        }
         let Some(Asked { message, response_topic }) = will else { return Ok(()) };
         let response = response_topic.map(|topic| (self.decide_response(topic), topic));
         let request = Request::Will(message);
@@ -247,6 +257,20 @@ impl Standing {
         self.heed(decision, Some(message.topic), blame)?;
         let Some((decision, topic)) = response else { return Ok(()) };
         self.heed(decision, Some(topic), blame)
+    }
+
+    /// A client that has too many connections in too short a time can't be made to wait: nothing of it is there yet.
+    fn count_connection(&mut self) -> Result<(), End> {
+        let (denial, ban) = match self.authority.meter(&self.identity, Metered::Connection, self.began) {
+            Allowance::Pass => return Ok(()),
+            Allowance::Observe(denial) => {
+                self.note(Kind::observed(&denial), None);
+                return Ok(());
+            }
+            Allowance::Wait { until: _, denial } => (denial, None),
+            Allowance::Excess { denial, ban } => (denial, ban),
+        };
+        Err(Excess { denial, ban }.end(Blame::Client))
     }
 
     fn heed(&mut self, decision: Decision, topic: Option<&str>, blame: Blame) -> Result<(), End> {
@@ -260,9 +284,9 @@ impl Standing {
         }
     }
 
-    /// What the times of buckets are counted from.
-    pub(super) fn epoch(&self, terms: &Terms) -> Epoch {
-        terms.memory.as_ref().map_or(Epoch::new(self.began), |memory| memory.epoch())
+    /// When CONNECT was judged.
+    pub(super) const fn began(&self) -> Instant {
+        self.began
     }
 
     /// Whether it is to be told that the client waits for this rule: the first time, and again after a while.

@@ -7,16 +7,19 @@ use super::Connection;
 use super::end::{Cause, End, Violation};
 use super::event::Rewrite;
 use super::exchange::{Acknowledgement, Awaits, Question, Sending};
+use super::guards::Guard;
+use super::meter::{Counted, Excess};
 use super::refusal::{self, Answer, Subject};
 use super::relay::{Call, Step};
 use super::subscriptions::Asked;
+use super::throttle::Held;
 use crate::mqtt::error::DecodeError;
 use crate::mqtt::frame::{FixedHeader, PacketType, QoS};
 use crate::mqtt::packet::{SubAck, Subscribe, Subscription, Unsubscribe};
 use crate::mqtt::property::Property;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Direction, Version, encode};
-use crate::policy::{self, Decision, Denial, Feature, Reason, Request};
+use crate::policy::{self, Decision, Denial, Feature, Metered, Reason, Request};
 
 /// Memory for SUBSCRIBE packets in flight whose SUBACK must be completed or made here.
 const MAX_ASKED_BYTES: usize = 256 << 10;
@@ -48,7 +51,13 @@ impl Connection {
         if self.subscriptions.as_ref().is_some_and(|known| known.asked_bytes() > MAX_ASKED_BYTES) {
             return Ok(Step::Hold);
         }
-        let weighed = self.weigh(call, subscribe)?;
+        let weighed = match self.count_filters(call, subscribe.count) {
+            Counted::Pass => self.weigh(call, subscribe)?,
+            Counted::Wait(wait, denial) => {
+                return Ok(self.wait(call, wait, &denial, Held::Content, PacketType::Subscribe, None));
+            }
+            Counted::Excess(excess) => self.refuse_filters(call, subscribe, &excess)?,
+        };
         if weighed.passed == 0 {
             self.refuse_all(call, subscribe, &weighed);
             return Ok(Step::Done(len));
@@ -69,6 +78,28 @@ impl Connection {
         }
         self.ask_for(call, subscribe, &weighed);
         Ok(Step::Done(len))
+    }
+
+    /// Counts the Topic Filters of a SUBSCRIBE.
+    fn count_filters(&mut self, call: &mut Call<'_>, filters: usize) -> Counted {
+        let counted = self.standing.count(call, Metered::Subscriptions(filters), PacketType::Subscribe, None);
+        let Counted::Pass = counted else { return counted };
+        let drawn = self.standing.draw(Guard::Subscriptions, call.terms, filters, call.now).or_excess();
+        call.out.guarded.extend(drawn.as_ref().map(|_| Guard::Subscriptions));
+        drawn.map_or(Counted::Pass, Counted::Excess)
+    }
+
+    /// Refuses all Topic Filters of a SUBSCRIBE that is one too many: one event for all.
+    fn refuse_filters(&self, call: &mut Call<'_>, subscribe: &Subscribe<'_>, excess: &Excess) -> Result<Weighed, End> {
+        let Excess { denial, ban } = excess;
+        call.refused(PacketType::Subscribe, None, denial);
+        let Answer::SubAck(code) = refusal::answer(Subject::Filter, self.version, denial.on_deny, denial.reason) else {
+            let cause = Cause::FilterRefused(denial.reason);
+            return Err(End { ban: *ban, ..End::refused(cause, denial.rule.as_str()) });
+        };
+        let mut weighed = Weighed { rule: Some(denial.rule.as_str().to_owned()), ..Weighed::default() };
+        weighed.asked.codes = vec![code.value(); subscribe.count];
+        Ok(weighed)
     }
 
     /// Sends on what is left of a SUBSCRIBE.
@@ -249,12 +280,13 @@ impl Connection {
         call.out.onward.make(|bytes| bytes.extend_from_slice(&whole));
     }
 
+    /// An UNSUBSCRIBE is never refused; one too many waits.
     pub(super) fn unsubscribe(
         &mut self,
-        call: &Call<'_>,
+        call: &mut Call<'_>,
         header: &FixedHeader,
         unsubscribe: &Unsubscribe<'_>,
-    ) -> Result<(), End> {
+    ) -> Result<Step, End> {
         let codes = match self.version {
             Version::V31 | Version::V311 => 0,
             Version::V50 => {
@@ -263,11 +295,17 @@ impl Connection {
         };
         let (id, question) = (unsubscribe.packet_id, self.question(call, header, Awaits::UnsubAck));
         let sending = self.asking(call, id, question)?;
+        if let Counted::Wait(wait, denial) =
+            self.standing.draw(Guard::Subscriptions, call.terms, unsubscribe.count, call.now)
+        {
+            call.out.guarded.extend((!self.is_waiting(call.from)).then_some(Guard::Subscriptions));
+            return Ok(self.wait(call, wait, &denial, Held::Content, PacketType::Unsubscribe, None));
+        }
         self.client.exchanges.asked(id, question, codes, sending);
         if let Some(known) = &mut self.subscriptions {
             unsubscribe.filters().for_each(|filter| known.release(&self.standing.keys, filter.text()));
         }
-        Ok(())
+        Ok(Step::Forward(header.total_len()))
     }
 
     /// The SUBSCRIBE or UNSUBSCRIBE that comes next.

@@ -4,6 +4,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::guards::Guards;
 use crate::mqtt::{Limits, Version};
 use crate::policy::{Memory, Policy, Shield};
 
@@ -38,6 +39,8 @@ pub struct Terms {
     pub policy: Arc<Policy>,
     /// What of the protocol clients may make use of.
     pub shield: Arc<Shield>,
+    /// What is too much, whatever the policy says.
+    pub guards: Guards,
     /// What rules remember beyond one connection; without it, rules that must remember deny.
     pub memory: Option<Arc<dyn Memory>>,
     /// Keys of the hashes by which subscriptions are counted.
@@ -62,6 +65,7 @@ impl Terms {
             connack_deadline: Duration::from_secs(10),
             policy,
             shield: Arc::default(),
+            guards: Guards::default(),
             memory: None,
             hash_keys: RandomState::new(),
         }

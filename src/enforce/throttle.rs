@@ -182,15 +182,21 @@ impl Connection {
         throttle
     }
 
+    /// Whether the next packet has had to wait before.
+    pub(super) fn is_waiting(&self, side: Direction) -> bool {
+        self.side(side).throttle.as_ref().is_some_and(|throttle| throttle.counted)
+    }
+
     /// Whether the next packet waits still.
     pub(super) fn waits(&self, call: &Call<'_>) -> bool {
         self.side(call.from).throttle.as_ref().is_some_and(|throttle| throttle.until > call.now)
     }
 
     /// So many bytes from the front are done with.
-    pub(super) fn gone_on(&mut self, call: &Call<'_>, len: usize) {
+    pub(super) fn gone_on(&mut self, call: &Call<'_>, len: usize, is_whole: bool) {
         let side = self.side_mut(call.from);
         side.is_counted = false;
+        side.streamed = if is_whole { 0 } else { side.streamed + len };
         if let Some(throttle) = &mut side.throttle {
             throttle.gone(call.rest().get(..len).unwrap_or_default());
         }

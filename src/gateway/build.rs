@@ -209,6 +209,7 @@ pub(super) fn lives<'s>(
     before: &[Arc<Upstream>],
 ) -> Result<Vec<(&'s config::Listener, Live)>, MetricsError> {
     let metrics = &*shared.metrics;
+    metrics.expect_rates(settings.policy.rate_rules().map(|id| &**id))?;
     let mut upstreams = HashMap::new();
     for broker in &settings.brokers {
         let Some(ready) = prepared.brokers.remove(&broker.name) else { continue };

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant, SystemTime};
 use super::shared::{Live, Port, Shared, unix_millis};
 use super::sources::{Grounds, Happened};
 use crate::audit::{self, ConnectionContext, Full, Record, Traffic};
-use crate::enforce::Text;
 use crate::enforce::end::End;
 use crate::enforce::event::{Kind, Quarantine};
 use crate::enforce::output::{Counts, Output};
+use crate::enforce::{Guard, Text};
 use crate::envelope::About;
 use crate::identity::Identity;
-use crate::metrics::{ServerMetrics, Throttling};
+use crate::metrics::{Detector, ServerMetrics, Throttling};
 use crate::mqtt::frame::PacketType;
 use crate::mqtt::{Direction, Version};
 use crate::store::Offence;
@@ -138,8 +138,15 @@ impl Recorder {
         }
     }
 
-    /// Counts what began to wait for a rate to have room.
+    /// Counts what began to wait for a rate to have room, and what was too much whatever the policy says.
     pub(super) fn waits(&self, output: &Output) {
+        for guard in &output.guarded {
+            self.shared.metrics.detected(match guard {
+                Guard::Subscriptions => Detector::Subscriptions,
+                Guard::Retained => Detector::Retained,
+                Guard::OpenQos2 => Detector::OpenQos2,
+            });
+        }
         output.waits.iter().for_each(|rule| self.shared.metrics.waits(rule.as_str()));
     }
 

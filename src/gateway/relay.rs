@@ -298,11 +298,11 @@ impl Relay {
         let passed = if onward.is_empty() { Ok(()) } else { other.transport.send(cx, onward, out, now) };
         let answered = if output.back.is_empty() { Ok(()) } else { side.transport.send(cx, &output.back, out, now) };
         self.recorder.count(self.connection.version(), from, &output.counts, took);
+        self.recorder.waits(output);
         self.recorder.events(self.connection.identity(), output);
 
         let received = received?;
         side.hold = received.hold;
-        self.recorder.waits(output);
         if !output.overtaken.is_empty() {
             side.tail = throttle::without(bytes, received.consumed, &output.overtaken);
         } else if was_empty {

@@ -1,9 +1,11 @@
 //! The state machine against byte strings: refusals, state rules, streaming and interleaving, clocks.
 
 mod aliases;
+mod buckets;
 mod clocks;
 mod ends;
 mod exchanges;
+mod guards;
 mod on_deny;
 mod opening;
 mod powers;
@@ -16,6 +18,7 @@ mod sparkplug;
 mod standing;
 mod streaming;
 mod subscriptions;
+mod throttling;
 mod world;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::Terms;
+use super::super::{Guards, Terms};
 use crate::identity::Identity;
 use crate::mqtt::Limits;
 use crate::policy::{Draft, Message, OnDeny, Policy, Reason, Request, Rule, Verdict};
@@ -83,6 +83,8 @@ pub(super) fn policy(draft: Draft) -> Arc<Policy> {
     Arc::new(Policy::new(draft).expect("a policy").with_rules(rules))
 }
 
+/// Without a least speed: that is `guards`'s to try.
 pub(super) fn terms() -> Terms {
-    Terms::new(Limits::default(), policy(Draft { permit_all: true, ..Draft::new("7") }))
+    let guards = Guards { min_bytes_per_second: 0, ..Guards::default() };
+    Terms { guards, ..Terms::new(Limits::default(), policy(Draft { permit_all: true, ..Draft::new("7") })) }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::{
-    Accepted, At, Connection, Credentials, End, Kind, Opening, Output, Quarantined, Refusal, Terms, open,
+    Accepted, At, Connection, Credentials, End, Guard, Kind, Opening, Output, Quarantined, Refusal, Terms, open,
 };
 use crate::identity::Identity;
 use crate::mqtt::connect::Connect;
@@ -174,6 +174,10 @@ pub(super) struct World {
     /// What is to be published to the quarantine topic, since last asked.
     pub(super) quarantined: Vec<Quarantined>,
     pub(super) end: Option<End>,
+    /// For each packet that began to wait, the rule that it waits for, since last asked.
+    pub(super) waits: Vec<String>,
+    /// What was too much whatever the policy says, since last asked.
+    pub(super) guarded: Vec<Guard>,
 }
 
 impl World {
@@ -194,6 +198,8 @@ impl World {
             kinds: Vec::new(),
             quarantined: Vec::new(),
             end: None,
+            waits: Vec::new(),
+            guarded: Vec::new(),
         }
     }
 
@@ -264,6 +270,8 @@ impl World {
         back.extend_from_slice(&out.back);
         self.note(&out);
         self.quarantined.append(&mut out.quarantined);
+        self.waits.extend(out.waits.iter().map(|rule| rule.as_str().to_owned()));
+        self.guarded.append(&mut out.guarded);
         match result {
             Ok(received) => {
                 for range in out.overtaken.iter().rev() {
@@ -388,6 +396,23 @@ impl World {
 
     pub(super) fn later(&mut self, by: Duration) -> &mut Self {
         self.now += by;
+        self
+    }
+
+    /// Lets time go by, and presents what waits each time that it is due.
+    pub(super) fn wait(&mut self, by: Duration) -> &mut Self {
+        let then = self.now + by;
+        for _ in 0..10_000 {
+            let sides = [Direction::FromClient, Direction::FromBroker];
+            let due = sides.into_iter().filter_map(|side| Some((self.connection.resumes(side)?, side)));
+            let Some((at, side)) = due.min_by_key(|(at, _)| *at).filter(|(at, _)| *at <= then) else { break };
+            self.now = self.now.max(at);
+            self.feed(side, &[]);
+            if self.end.is_some() {
+                return self;
+            }
+        }
+        self.now = then;
         self
     }
 

@@ -141,9 +141,9 @@ impl Meter {
         *self.epoch.get_or_insert_with(|| memory.map_or_else(|| Epoch::new(now), Memory::epoch))
     }
 
-    #[cfg(test)]
-    pub(super) fn epoch_known(&self) -> Epoch {
-        self.epoch.unwrap()
+    /// That, once something has been counted.
+    pub(super) const fn known_epoch(&self) -> Option<Epoch> {
+        self.epoch
     }
 
     /// The number of the set of the rules that were found last; none where there is no room for one more.

@@ -112,6 +112,13 @@ impl Authority {
         allowance
     }
 
+    /// How long it is from `now` until then, as [`Allowance::Wait`] says it.
+    #[must_use]
+    pub fn wait_until(&self, until: Tick, now: Instant) -> Duration {
+        let epoch = self.meter.as_ref().and_then(|meter| meter.known_epoch());
+        epoch.map_or(Duration::ZERO, |epoch| epoch.tick(now).until(until))
+    }
+
     fn count(
         &self,
         meter: &mut Meter,
