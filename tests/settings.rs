@@ -115,7 +115,16 @@ fn shown(block: &str) -> Shown {
     let has = |starts: &[&str]| block.lines().any(|line| starts.iter().any(|start| line.starts_with(start)));
     if has(&["[[case]]"]) {
         Shown::Cases
-    } else if has(&["version =", "permit_all", "[[role]]", "[[grant]]", "[[deny]]", "[[payload]]", "[[signature]]"]) {
+    } else if has(&[
+        "version =",
+        "permit_all",
+        "[[role]]",
+        "[[grant]]",
+        "[[deny]]",
+        "[[payload]]",
+        "[[signature]]",
+        "[[rate]]",
+    ]) {
         Shown::Policy
     } else {
         Shown::Settings
