@@ -81,7 +81,7 @@ settings! {
         /// Bytes held for all connections together.
         max_buffered_total_bytes: usize = 512 * MIB, size(MIB..=1024 * 1024 * MIB);
         /// Memory of the whole process. Near it, at 85 % of it, strangers are turned away at accept, then everybody who is new, then what clients of low priority send waits (`priority` of a `[[role]]`). When not given, four fifths of what the machine, or the container, has.
-        max_memory_bytes: Option<usize> = None, unless_left_out(size(32 * MIB..=1024 * 1024 * MIB));
+        max_memory_bytes: Option<usize> = None, unless_left_out(size(16 * MIB..=1024 * 1024 * MIB));
         /// Open connections; in `[listener.limits]`, of that listener.
         max_connections: usize = 20_000, count(1..=10_000_000);
         /// Connections that have not sent a whole CONNECT yet; in `[listener.limits]`, of that listener.

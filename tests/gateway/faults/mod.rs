@@ -8,6 +8,7 @@ mod certificates;
 mod client;
 mod crowd;
 mod malformed;
+mod pressure;
 mod stop;
 
 use crate::support::gateway::{Door, Gateway};
