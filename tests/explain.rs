@@ -201,8 +201,7 @@ fn the_rules_and_cases_of_the_how_to_are_of_one_piece() {
 fn the_rates_of_the_how_to_are_held_to_by_its_case() {
     let page = "docs/howto/under-attack.md";
     let (rates, cases) = (blocks(page, "[[rate]]"), blocks(page, "[[case]]"));
-    let roles = "[[role]]\nname = \"command\"\nmatch = { identity = \"c\" }\n[[role]]\nname = \"telemetry\"\nmatch = { identity = \"t\" }\n";
-    let text = format!("version = \"1\"\npermit_all = true\n{roles}{}", rates.join("\n"));
+    let text = format!("version = \"1\"\npermit_all = true\n{}", rates.join("\n"));
     let [case] = cases.as_slice() else { panic!("{cases:?}") };
     let held = |text: &str, case: &str| {
         let folder = policy(case);

@@ -55,6 +55,9 @@ pub struct Rate {
     burst: u64,
     /// Nanoseconds for one token, in units of 2^-[`Self::FRACTION_BITS`]; rounded up.
     interval: u128,
+    /// The time that one token takes to come, and that `burst` tokens do, in nanoseconds.
+    one: u64,
+    room: u64,
 }
 
 impl Rate {
@@ -65,13 +68,14 @@ impl Rate {
     pub fn new(tokens: u64, per: Duration) -> Self {
         let (tokens, per) = (tokens.max(1), per.max(Duration::from_nanos(1)));
         let interval = (u128::from(nanos(per)) << Self::FRACTION_BITS).div_ceil(u128::from(tokens));
-        Self { tokens, per, burst: tokens, interval }
+        Self { tokens, per, burst: 1, interval, one: time_of(interval, 1), room: 0 }.with_burst(tokens)
     }
 
     /// The same, with so many tokens at once; at least one.
     #[must_use]
     pub fn with_burst(self, burst: u64) -> Self {
-        Self { burst: burst.max(1), ..self }
+        let burst = burst.max(1);
+        Self { burst, room: time_of(self.interval, burst), ..self }
     }
 
     /// Tokens in [`Rate::per`].
@@ -95,9 +99,13 @@ impl Rate {
     /// The time that so many tokens take to come, in nanoseconds.
     #[inline]
     fn time_of(&self, tokens: u64) -> u64 {
-        let exact = self.interval.saturating_mul(u128::from(tokens));
-        u64::try_from(exact >> Self::FRACTION_BITS).unwrap_or(u64::MAX)
+        if tokens == 1 { self.one } else { time_of(self.interval, tokens) }
     }
+}
+
+fn time_of(interval: u128, tokens: u64) -> u64 {
+    let exact = interval.saturating_mul(u128::from(tokens));
+    u64::try_from(exact >> Rate::FRACTION_BITS).unwrap_or(u64::MAX)
 }
 
 /// Tokens that come at a rate, and are taken.
@@ -171,7 +179,7 @@ impl Bucket {
 /// When a bucket is full again that `cost` tokens are taken from.
 #[inline]
 fn drawn(full_at: u64, rate: &Rate, cost: u64, now: Tick) -> Result<u64, Wait> {
-    let (time, room) = (rate.time_of(cost), rate.time_of(rate.burst));
+    let (time, room) = (rate.time_of(cost), rate.room);
     let from = full_at.max(now.0);
     let then = from.saturating_add(time);
     // What never fits waits for a full bucket.

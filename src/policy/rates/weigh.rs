@@ -51,7 +51,9 @@ impl Ruling<Said> {
         let by = match self.said.rule.per {
             Per::Gateway => "of all clients".to_owned(),
             Per::Prefix { ipv4, ipv6 } => format!("per prefix (/{ipv4}, /{ipv6})"),
-            per => format!("per {}", per.label()),
+            per @ (Per::Identity | Per::Client | Per::Address | Per::Role | Per::Topic | Per::Listener) => {
+                format!("per {}", per.label())
+            }
         };
         Ok(format!("it is counted {by}: {}", counted.join("; ")))
     }

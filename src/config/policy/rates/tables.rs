@@ -63,7 +63,7 @@ settings! {
         burst_bytes: Option<Located<u32>> = None, optional(size(1..=u32::MAX));
         /// A message counts once for each so many bytes of payload that it begins; once, whatever its size, when not given.
         weigh: Option<Located<u32>> = None, optional(size(1..=256 << 20));
-        /// What becomes of what comes too fast: `throttle` lets it wait, and what comes behind it, `reject` refuses it, `disconnect` ends the connection, `ban` ends it and shuts the client out for a while. When not given, what can wait does, and connections and subscriptions are refused.
+        /// What becomes of what comes too fast: `throttle` lets it wait, and what comes behind it, `reject` refuses it (of `packets`, that ends the connection: most have no answer), `disconnect` ends the connection, `ban` ends it and shuts the client out for a while. When not given, what can wait does, and connections and subscriptions are refused.
         on_excess: Option<Located<Excess>> = None, optional(word());
         /// For how long a client is banned the first time, with `on_excess = "ban"`; `5m` when not given. Each further time takes twice as long.
         ban: Option<Located<Duration>> = None, optional(duration(seconds(1)..=seconds(7 * 86_400)));

@@ -42,7 +42,7 @@ fn one_client_is_counted_as_one_whatever_it_calls_itself_and_however_often_it_di
         (prefix, me.clone(), elsewhere(me.clone()), false),
         (Per::Listener, me.clone(), elsewhere(another.clone()), true),
         (Per::Listener, me.clone(), Identity { listener: "other".into(), ..me.clone() }, false),
-        (Per::Gateway, me.clone(), Identity { listener: "other".into(), ..elsewhere(another.clone()) }, true),
+        (Per::Gateway, me, Identity { listener: "other".into(), ..elsewhere(another) }, true),
     ] {
         let policy = compiled(vec![messages("rule", per, 1)]);
         let memory = store();
