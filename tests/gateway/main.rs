@@ -16,6 +16,7 @@ mod integrity;
 mod lifecycle;
 mod refusals;
 mod sources;
+mod strangers;
 mod transparency;
 mod tutorial;
 

@@ -50,11 +50,16 @@ impl RawClient {
 
     /// TLS, handshake included; the error is rustls', or what the socket said.
     pub(crate) fn try_dial_tls(address: SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<Self> {
+        Self::try_dial_tls_as(address, config, "localhost")
+    }
+
+    /// The same, asking for that server name.
+    pub(crate) fn try_dial_tls_as(address: SocketAddr, config: Arc<ClientConfig>, name: &str) -> std::io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, super::PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(super::PATIENCE))?;
         let socket = stream.try_clone()?;
-        let name = ServerName::try_from("localhost").expect("a server name");
+        let name = ServerName::try_from(name.to_owned()).expect("a server name");
         let connection = ClientConnection::new(config, name).map_err(std::io::Error::other)?;
         let mut tls = StreamOwned::new(connection, stream);
         while tls.conn.is_handshaking() {

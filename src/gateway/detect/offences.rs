@@ -17,7 +17,7 @@ use crate::store::Offence;
 
 /// Reasons of a failed handshake that the client has to answer for. Not so where it went without having asked for
 /// anything, as those do that see whether a port is open; where a list of the operator's is old; and in what is our fault.
-const CLIENTS_FAULT: [&str; 21] = [
+const CLIENTS_FAULT: [&str; 24] = [
     "not_tls",
     "malformed",
     "decrypt",
@@ -37,6 +37,9 @@ const CLIENTS_FAULT: [&str; 21] = [
     "websocket_upgrade",
     "websocket_frame",
     "websocket_text",
+    "admission_missing",
+    "admission_invalid",
+    "admission_expired",
     "timeout",
     "aborted",
 ];
