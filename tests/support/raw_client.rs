@@ -44,7 +44,8 @@ impl RawClient {
     }
 
     pub(crate) fn try_dial(address: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, super::PATIENCE)?;
+        // With a timeout, a connection that is closed at once would be taken for one that never was.
+        let stream = TcpStream::connect(address)?;
         Ok(Self::from(stream))
     }
 

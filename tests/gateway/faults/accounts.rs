@@ -43,7 +43,8 @@ fn recorded(lines: &[Value], event: &str, fields: &[&str]) -> Tally {
             let text = line[*field].as_str().unwrap_or_else(|| panic!("no {field}: {line}"));
             if *field == "packet" { text.to_lowercase() } else { text.to_owned() }
         };
-        *tally.entry(fields.iter().map(of).collect()).or_default() += 1;
+        // A sum stands for many.
+        *tally.entry(fields.iter().map(of).collect()).or_default() += line["count"].as_u64().unwrap_or(1);
     }
     tally
 }
@@ -110,7 +111,10 @@ fn the_audit_file_and_the_metrics_tell_the_same_story() {
         let written = gateway.metric("tidegate_audit_events_written_total", &[]);
         // Records gather for some milliseconds before they are written: as many as the page had counted must be there.
         let ended = total(&counted(&page, "tidegate_connections_ended_total", &ends));
-        let is_whole = total(&recorded(&lines, "ended", &ends)) == ended && counted_as(lines.len(), written);
+        let refused = total(&counted(&page, "tidegate_connections_refused_total", &["listener"]));
+        let told = total(&recorded(&lines, "not_accepted", &["listener"])) + refused_versions(&lines);
+        let is_whole = total(&recorded(&lines, "ended", &ends)) == ended && told == refused;
+        let is_whole = is_whole && counted_as(lines.len(), written);
         (gateway.connections_open() <= 0.0 && is_whole).then_some((page, lines))
     });
 
@@ -140,6 +144,10 @@ fn the_audit_file_and_the_metrics_tell_the_same_story() {
         let counted = counted(&page, "tidegate_packets_total", &["direction"]);
         assert_eq!(counted[&vec![direction.to_owned()]], sum(&lines, field), "{field}");
     }
+}
+
+fn refused_versions(lines: &[Value]) -> u64 {
+    lines.iter().filter(|line| line["cause"] == "protocol_version").count() as u64
 }
 
 fn counted_as(count: usize, value: f64) -> bool {
