@@ -41,6 +41,11 @@ fn metrics_page() {
 }
 
 #[test]
+fn patches_page() {
+    check("patches.md", &tidegate::enforce::patches::reference());
+}
+
+#[test]
 fn audit_page() {
     check("audit.md", &tidegate::audit::reference());
 }

@@ -283,6 +283,7 @@ fn guards(protection: &Protection) -> Guards {
 
 fn terms(table: &ListenerTable, limits: &Limits, deadlines: &Deadlines, process: &Process) -> Terms {
     let keep_alive = table.keep_alive.clone().over(process.keep_alive.clone());
+    let shield = table.shield.clone().over(process.shield.clone());
     let packets = mqtt::Limits {
         max_packet_bytes: limits.max_packet_bytes,
         max_connect_bytes: limits.max_connect_bytes,
@@ -304,7 +305,8 @@ fn terms(table: &ListenerTable, limits: &Limits, deadlines: &Deadlines, process:
         stream_threshold_bytes: limits.stream_threshold_bytes,
         max_buffered_bytes: limits.max_buffered_bytes,
         guards: guards(&table.protection.clone().over(process.protection.clone())),
-        shield: Arc::new(table.shield.clone().over(process.shield.clone()).said()),
+        shield: Arc::new(shield.said()),
+        patches: shield.patches.said(),
         packet_deadline: deadlines.packet,
         connack_deadline: deadlines.connack,
         ..Terms::new(packets, Arc::clone(&process.policy))

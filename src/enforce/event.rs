@@ -158,6 +158,8 @@ pub enum Rewrite {
     AdmissionTaken,
     /// CONNACK: the gateway's stricter limits.
     ConnackTightened,
+    /// CONNECT: a Will that waits no longer than its session lasts. A patch: `CVE-2019-11778`.
+    WillDelayLowered,
     /// PUBLISH: the Topic Name put back beside an alias that the far side does not know.
     TopicNameRestored,
     /// SUBSCRIBE: a filter asked for with the QoS that is granted.
@@ -170,11 +172,12 @@ pub enum Rewrite {
 
 impl Rewrite {
     /// Every rewrite, for references and metric families.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ConnectLowered,
         Self::SessionShortened,
         Self::CredentialsReplaced,
         Self::AdmissionTaken,
+        Self::WillDelayLowered,
         Self::ConnackTightened,
         Self::TopicNameRestored,
         Self::SubscriptionLowered,
@@ -190,6 +193,7 @@ impl Rewrite {
             Self::SessionShortened => "session_shortened",
             Self::CredentialsReplaced => "credentials_replaced",
             Self::AdmissionTaken => "admission_taken",
+            Self::WillDelayLowered => "will_delay_lowered",
             Self::ConnackTightened => "connack_tightened",
             Self::TopicNameRestored => "topic_name_restored",
             Self::SubscriptionLowered => "subscription_lowered",

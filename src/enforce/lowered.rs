@@ -3,10 +3,13 @@
 //! Not here: whether it may be connected at all (`standing`), and what CONNACK tells (`connack`). Read [`Lowered`] first.
 
 use super::event::Rewrite;
+use super::patches::Patch;
+use super::rewrite::reread;
 use super::terms::Terms;
 use crate::mqtt::Version;
-use crate::mqtt::connect::Connect;
-use crate::mqtt::property::Property;
+use crate::mqtt::connect::{Connect, Will};
+use crate::mqtt::encode;
+use crate::mqtt::property::{Place, Property};
 use crate::policy::Features;
 
 /// What goes on in place of what was asked for.
@@ -16,6 +19,8 @@ pub(super) struct Lowered {
     /// Seconds that the session may outlive the connection by: the most that the broker is ever asked for.
     pub(super) max_session_expiry: u32,
     pub(super) topic_alias_maximum: u16,
+    /// Seconds, where the Will is to wait for less than it asks for.
+    will_delay: Option<u32>,
 }
 
 impl Lowered {
@@ -28,6 +33,7 @@ impl Lowered {
             clean_start: connect.clean_start || ends,
             max_session_expiry,
             topic_alias_maximum: connect.topic_alias_maximum.min(most),
+            will_delay: will_delay(connect, terms, max_session_expiry),
         }
     }
 
@@ -43,6 +49,35 @@ impl Lowered {
         } else if self.clean_start != connect.clean_start {
             changes.push((Rewrite::SessionShortened, None));
         }
+        if self.will_delay.is_some() {
+            changes.push((Rewrite::WillDelayLowered, None));
+        }
         changes
     }
+
+    /// The property block of a Will that is to wait for less than it asks for.
+    pub(super) fn will_block(&self, will: &Will<'_>) -> Option<Vec<u8>> {
+        let shorter = [Property::WillDelayInterval(self.will_delay?)];
+        let mut block = Vec::with_capacity(will.properties.bytes().len() + 8);
+        encode::properties(will.properties.with(&shorter), &mut block);
+        Some(block)
+    }
+}
+
+/// A Will with this property block.
+pub(super) fn delay<'w>(will: Will<'w>, block: &'w [u8]) -> Will<'w> {
+    Will { properties: reread(block, Place::Will).unwrap_or(will.properties), ..will }
+}
+
+/// A Will is published when its delay has passed or its session ends, whichever comes first: the longer of the two says
+/// nothing.
+fn will_delay(connect: &Connect<'_>, terms: &Terms, max_session_expiry: u32) -> Option<u32> {
+    let lasts = connect.session_expiry.min(max_session_expiry);
+    let mut asked = 0;
+    for property in connect.will?.properties.iter() {
+        if let Property::WillDelayInterval(seconds) = property {
+            asked = seconds;
+        }
+    }
+    (terms.patches.has(Patch::WillDelay) && asked > lasts).then_some(lasts)
 }

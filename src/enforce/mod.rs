@@ -21,6 +21,7 @@ mod meter;
 mod open;
 pub mod output;
 mod pass;
+pub mod patches;
 mod publish;
 mod quarantine;
 mod reference;

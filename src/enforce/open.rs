@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::authentication::Authentication;
 use super::end::{Cause, End};
 use super::event::Rewrite;
-use super::lowered::Lowered;
+use super::lowered::{Lowered, delay};
 use super::publish::reason_string;
 use super::rewrite::WillAnew;
 use super::side::Side;
@@ -121,7 +121,7 @@ fn judge_form(connect: &Connect<'_>, terms: &Terms) -> Result<(), End> {
     if connect.keep_alive == 0 && terms.zero_keep_alive == ZeroKeepAlive::Refuse {
         return Err(End::refused(Cause::KeepAliveZero, "keep_alive"));
     }
-    Ok(())
+    terms.patches.refuse_connect(connect).map_or(Ok(()), |denial| Err(End::denied(&denial, Blame::Client)))
 }
 
 impl<'i> Asking<'i> {
@@ -183,6 +183,11 @@ impl Asking<'_> {
         let changed = match (connect.will, will) {
             (Some(came), Some(anew)) => Connect { will: Some(anew.apply(came)), ..changed },
             (Some(_) | None, _) => changed,
+        };
+        let delayed = changed.will.and_then(|will| lowered.will_block(&will));
+        let changed = match (changed.will, &delayed) {
+            (Some(will), Some(block)) => Connect { will: Some(delay(will, block)), ..changed },
+            (Some(_), None) | (None, _) => changed,
         };
         let changed = Connect { clean_start: lowered.clean_start, ..changed };
         let (lowerings, properties): (Vec<Rewrite>, Vec<Option<Property<'_>>>) =

@@ -127,7 +127,7 @@ fn properties(version: Version, received: Properties<'_>, change: &Rewrite) -> R
 }
 
 /// A block of the gateway's own making, by no bounds but MQTT's: what came was within them.
-fn reread(block: &[u8], place: Place) -> Result<Properties<'_>, Denial> {
+pub(super) fn reread(block: &[u8], place: Place) -> Result<Properties<'_>, Denial> {
     let limits = lenient(&Limits { max_control_bytes: usize::MAX, ..Limits::default() });
     // Read as a broker's: in a PUBLISH it may say all that a client may.
     Properties::new(block, place, Direction::FromBroker, &limits).map_err(|_| NOT_CARRIED)

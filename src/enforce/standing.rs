@@ -157,6 +157,9 @@ impl Standing {
         if will.payload_contradicts_format() {
             return Err(End::refused(Cause::Refused(Reason::PayloadFormat), "payload_format_indicator"));
         }
+        if let Some(denial) = terms.patches.refuse_topic(will.topic) {
+            return Err(End::denied(&denial, Blame::Client));
+        }
         let anew = change.map(|change| WillAnew::of(version, will, change)).transpose();
         let anew = anew.map_err(|denial| End::denied(&denial, Blame::Client))?;
         standing.authority.accept();

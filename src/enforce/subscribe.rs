@@ -160,6 +160,9 @@ impl Connection {
         weighed: &mut Weighed,
     ) -> Result<QoS, Denial> {
         let (filter, qos) = (subscription.filter.text(), subscription.qos);
+        if let Some(denial) = call.terms.patches.refuse_filter(filter) {
+            return Err(denial);
+        }
         let qos = match self.standing.decide(&Request::Subscribe(policy::Subscription { filter, qos, has_identifier }))
         {
             Decision::Deny(denial) => return Err(denial),

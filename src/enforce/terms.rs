@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::guards::Guards;
+use super::patches::Patches;
 use crate::mqtt::{Limits, Version};
 use crate::policy::{Memory, Policy, Shield};
 
@@ -41,6 +42,8 @@ pub struct Terms {
     pub shield: Arc<Shield>,
     /// What is too much, whatever the policy says.
     pub guards: Guards,
+    /// Guards for single weaknesses of what is behind.
+    pub patches: Patches,
     /// What rules remember beyond one connection; without it, rules that must remember deny.
     pub memory: Option<Arc<dyn Memory>>,
     /// Keys of the hashes by which subscriptions are counted.
@@ -66,6 +69,7 @@ impl Terms {
             policy,
             shield: Arc::default(),
             guards: Guards::default(),
+            patches: Patches::default(),
             memory: None,
             hash_keys: RandomState::new(),
         }

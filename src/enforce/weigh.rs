@@ -115,6 +115,11 @@ fn by_form(call: &Call<'_>, judged: &Judged<'_>, topic: &str, name: &Name) -> Op
     {
         return Some(CONTRADICTS_FORMAT);
     }
+    if call.from == Direction::FromClient
+        && let Some(denial) = call.terms.patches.refuse_topic(topic)
+    {
+        return Some(denial);
+    }
     // The PUBLISH that set the alias may have been refused for its Topic Name.
     if let Name::PutBack = name
         && let Err(error) = topic::check_name(topic, call.limits)

@@ -2,6 +2,7 @@
 
 use super::Detector;
 use crate::enforce::event::Quarantine;
+use crate::enforce::patches::Patch;
 use crate::envelope::Loss;
 use crate::policy::OnDeny;
 
@@ -94,6 +95,15 @@ const DETECTORS: [&str; Detector::ALL.len()] = {
     let mut at = 0;
     while at < labels.len() {
         labels[at] = Detector::ALL[at].label();
+        at += 1;
+    }
+    labels
+};
+const PATCHES: [&str; Patch::ALL.len()] = {
+    let mut labels = [""; Patch::ALL.len()];
+    let mut at = 0;
+    while at < labels.len() {
+        labels[at] = Patch::ALL[at].cve();
         at += 1;
     }
     labels
@@ -264,6 +274,8 @@ pub(super) const REWRITES: Family = counter(
     &[DIRECTION, TYPE, program("reason", "why, the reasons of `rewritten` in audit.md")],
     "Control Packets that went on changed.",
 );
+pub(super) const PATCHED: Family =
+    counter("tidegate_patched_total", &[closed("patch", &PATCHES)], "What a virtual patch refused, or changed.");
 pub(super) const DETECTIONS: Family = counter(
     "tidegate_detections_total",
     &[closed("detector", &DETECTORS)],
@@ -450,6 +462,7 @@ pub(super) const ALL: &[&Family] = &[
     &QUARANTINE_QUEUED,
     &QUARANTINE_CONNECTED,
     &REWRITES,
+    &PATCHED,
     &DETECTIONS,
     &RATE_EXCEEDED,
     &THROTTLED_CONNECTIONS,

@@ -33,8 +33,9 @@ pub use reference::reference;
 pub use series::{ListenerMetrics, Open, ServerMetrics};
 
 use crate::enforce::end::{Blame, Cause, End};
-use crate::enforce::event::{Event, Kind};
+use crate::enforce::event::{Event, Kind, Rewrite};
 use crate::enforce::output::Counts;
+use crate::enforce::patches::Patch;
 use crate::mqtt::frame::PacketType;
 use crate::mqtt::{Direction, Version};
 use family::{DIRECTIONS, Family, PACKET_TYPES, VERSIONS};
@@ -73,6 +74,7 @@ pub struct Metrics {
     quarantined: IntCounterVec,
     of_quarantine: quarantine::QuarantineFamilies,
     rewrites: IntCounterVec,
+    patched: IntCounterVec,
     detections: [IntCounter; Detector::ALL.len()],
     protocol_errors: IntCounterVec,
     bans: IntCounterVec,
@@ -107,6 +109,7 @@ impl Metrics {
             quarantined: counters(&registry, &family::QUARANTINED)?,
             of_quarantine: quarantine::QuarantineFamilies::new(&registry)?,
             rewrites: counters(&registry, &family::REWRITES)?,
+            patched: patched(&registry)?,
             detections: detections(&registry)?,
             protocol_errors: counters(&registry, &family::PROTOCOL_ERRORS)?,
             bans: counters(&registry, &family::BANS)?,
@@ -208,6 +211,9 @@ impl Metrics {
         self.rates.event(event);
         let (direction, packet_type) = (direction_label(event.direction), packet_type_label(event.packet_type));
         let reason = event.kind.reason_label();
+        if let Some(patch) = patch_of(&event.kind) {
+            add(&self.patched, &[patch.cve()]);
+        }
         match event.kind {
             Kind::Refused { on_deny, quarantine, .. } => {
                 add(&self.refusals, &[direction, packet_type, reason, on_deny.label()]);
@@ -253,6 +259,11 @@ impl Metrics {
         listener.ended(cause, blame);
         if matches!(end.cause, Cause::Malformed(_) | Cause::Illegal(_)) {
             add(&self.protocol_errors, &[blame, cause, end.statement.unwrap_or_default()]);
+        }
+        // That of a Topic Filter is counted by its event.
+        let patch = end.rule.as_ref().filter(|_| matches!(end.cause, Cause::Refused(_)));
+        if let Some(patch) = patch.and_then(|rule| Patch::of_rule(rule.as_str())) {
+            add(&self.patched, &[patch.cve()]);
         }
         let never_dialled = server.is_none();
         self.rates.ended(end, never_dialled);
@@ -354,6 +365,23 @@ impl Default for Sampler {
     fn default() -> Self {
         Self::new(64)
     }
+}
+
+/// The patch that an event is of.
+fn patch_of(kind: &Kind) -> Option<Patch> {
+    if let Kind::Rewritten(Rewrite::WillDelayLowered) = kind {
+        return Some(Patch::WillDelay);
+    }
+    if let Kind::Refused { rule, .. } = kind { Patch::of_rule(rule.as_str()) } else { None }
+}
+
+/// At zero from the start.
+fn patched(registry: &Registry) -> Result<IntCounterVec, MetricsError> {
+    let family = counters(registry, &family::PATCHED)?;
+    for patch in Patch::ALL {
+        family.get_metric_with_label_values(&[patch.cve()])?;
+    }
+    Ok(family)
 }
 
 fn direction_label(from: Direction) -> &'static str {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::bounds::MIB;
-use crate::config::kinds::{Flag, Words, duration, optional, qos, seconds, size, word};
+use crate::config::kinds::{Flag, Words, duration, list, optional, qos, seconds, size, table, word};
 use crate::config::read::{Located, settings};
+use crate::enforce::patches::{Patch, Patches};
 use crate::mqtt::frame::QoS;
 use crate::policy::{Features, Mode, Persistence, Shield};
 
@@ -38,8 +39,40 @@ settings! {
         max_session_expiry: Option<Located<Duration>> = None, optional(duration(Duration::ZERO..=LONGEST_EXPIRY));
         /// The highest QoS. A message above it is refused, a subscription goes on with it.
         max_qos: QoS = QoS::Two, qos();
+        /// Guards against single weaknesses of brokers and clients, of [patches.md](patches.md).
+        patches: PatchesTable = PatchesTable::default(), table();
         /// Bytes of a payload that is published, Wills included; as many as `limits.max_packet_bytes` leaves when not given. A larger one is refused with 0x97.
         max_payload_bytes: Option<Located<usize>> = None, optional(size(0..=LARGEST_PAYLOAD));
+    }
+}
+
+settings! {
+    /// Guards against single weaknesses of brokers and clients, of [patches.md](patches.md). What a listener says of them takes the place of what is said for all.
+    pub(in crate::config) struct PatchesTable {
+        /// Those that are turned on beside the ones that are on in any case.
+        enable: Vec<Located<Patch>> = Vec::new(), list(word(), 0..=64);
+        /// Those that are turned off.
+        disable: Vec<Located<Patch>> = Vec::new(), list(word(), 0..=64);
+    }
+}
+
+impl Words for Patch {
+    const WORDS: &'static [(&'static str, Self)] = &{
+        let mut words = [("", Self::WildcardNames); Self::ALL.len()];
+        let mut at = 0;
+        while at < words.len() {
+            words[at] = (Self::ALL[at].cve(), Self::ALL[at]);
+            at += 1;
+        }
+        words
+    };
+}
+
+impl PatchesTable {
+    /// Those that are on.
+    pub(in crate::config) fn said(&self) -> Patches {
+        let enabled = self.enable.iter().fold(Patches::default(), |patches, patch| patches.with(patch.value));
+        self.disable.iter().fold(enabled, |patches, patch| patches.without(patch.value))
     }
 }
 

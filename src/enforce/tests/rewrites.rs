@@ -465,8 +465,10 @@ fn a_will_goes_on_changed_and_the_rest_of_connect_as_it_came() {
     for (topic, came, goes) in [("attach/a", &plain, &signed), ("detach/a", &signed, &plain)] {
         let came = Connect { will: Some(will(topic, b"gone", of(came))), ..connect(v) };
         let goes = Connect { will: Some(will(topic, b"gone", of(goes))), ..connect(v) };
-        let mut world = World::opened(&connect_bytes(&came, &[]), with(&Notary::default()));
-        assert_eq!(world.broker_got(), connect_bytes(&goes, &[]));
+        // Else the Will would not wait for longer than its session.
+        let lasts = [Property::SessionExpiryInterval(5)];
+        let mut world = World::opened(&connect_bytes(&came, &lasts), with(&Notary::default()));
+        assert_eq!(world.broker_got(), connect_bytes(&goes, &lasts));
     }
 }
 
