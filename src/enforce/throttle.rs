@@ -14,12 +14,15 @@ use super::exchange::IdMap;
 use super::relay::{Call, MAX_WAITING, Step};
 use crate::mqtt::Direction;
 use crate::mqtt::frame::{FixedHeader, PacketType, QoS};
+use crate::rate::{Epoch, Tick};
 
 /// Bytes of what waits beyond which its sender is not read.
 pub(super) const MAX_HELD: usize = 64 << 10;
 
 /// The shortest wait: what sleeps can't wake sooner.
 const MIN_WAIT: Duration = Duration::from_millis(1);
+/// How often the shortest wait doubles for what finds no room again and again: many may wait for the same.
+const MAX_DOUBLINGS: u32 = 7;
 
 /// Where a side stands whose next packet waits.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub(super) struct Throttle {
     overtaking: Overtaking,
     /// The packet has been counted as one that had to wait.
     pub(super) counted: bool,
+    /// How often it was judged again in vain.
+    vain: u32,
     /// Bytes from that packet on of whole packets that stay where they are.
     seen: usize,
     /// Packet Identifiers of QoS 2 messages among them.
@@ -63,10 +68,20 @@ impl Throttle {
             until,
             overtaking: Overtaking::Open,
             counted: false,
+            vain: 0,
             seen: 0,
             messages: IdMap::default(),
             release_stays: false,
         }
+    }
+
+    /// The least that the packet at the front waits now. Where others were faster it is ever longer, and not the same for
+    /// all: else all who wait for one rate would come back at once, for each token of it.
+    fn pause(&mut self, Tick(now): Tick) -> Duration {
+        self.vain = if self.counted { (self.vain + 1).min(MAX_DOUBLINGS) } else { 0 };
+        let least = MIN_WAIT * (1 << self.vain);
+        // As far as anybody's moments differ.
+        if self.vain == 0 { least } else { least + least * u32::from(now.to_le_bytes()[0]) / 256 }
     }
 
     /// When something is to be looked at again.
@@ -171,9 +186,10 @@ impl Connection {
 
     /// The next packet waits.
     pub(super) fn hold_back(&mut self, call: &Call<'_>, until: Duration, held: Held) -> &mut Throttle {
-        let until = call.now + until.max(MIN_WAIT);
+        let moment = Epoch::new(self.standing.began()).tick(call.now);
         let side = self.side_mut(call.from);
-        let throttle = side.throttle.get_or_insert_with(|| Box::new(Throttle::new(until)));
+        let throttle = side.throttle.get_or_insert_with(|| Box::new(Throttle::new(call.now)));
+        let until = call.now + until.max(throttle.pause(moment));
         throttle.until = until;
         match (held, throttle.overtaking) {
             (Held::Packets, Overtaking::Open | Overtaking::Rests(_)) => throttle.overtaking = Overtaking::Rests(until),

@@ -6,6 +6,7 @@ mod clocks;
 mod ends;
 mod exchanges;
 mod guards;
+mod herd;
 mod on_deny;
 mod opening;
 mod patches;
