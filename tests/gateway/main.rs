@@ -14,6 +14,7 @@ mod identity;
 mod import;
 mod integrity;
 mod lifecycle;
+mod rates;
 mod refusals;
 mod sources;
 mod strangers;
