@@ -20,7 +20,7 @@ pub(super) const EVENTS: [(&str, &str); 16] = [
     ),
     (
         "spared",
-        "An address did something too often that others are banned for, and is not: clients that have proven who they are came from there within the last day. Once a minute at most.",
+        "An address did something too often that others are banned for, and is not: clients are connected from there, or some that have proven who they are were within the last day. Once a minute at most.",
     ),
     (
         "handshake_failed",

@@ -8,6 +8,7 @@
     reason = "a test program: a panic is its way to fail"
 )]
 
+mod detectors;
 mod far;
 mod faults;
 mod identity;

@@ -11,7 +11,7 @@ use crate::support::wire::{self, Connect, V3_1_1, V5_0, publish};
 use crate::support::{PATIENCE, wait_for};
 
 /// A connection from another address of this machine.
-fn dial_from(own: [u8; 4], to: SocketAddr) -> RawClient {
+pub(crate) fn dial_from(own: [u8; 4], to: SocketAddr) -> RawClient {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from((own, 0)).into()).expect("an address of this machine");
     socket.connect(&to.into()).expect("the kernel takes it");
@@ -27,7 +27,7 @@ fn connect_from(own: [u8; 4], gateway: &Gateway, client_id: &str) -> RawClient {
 }
 
 /// It is closed without a word.
-fn is_turned_away(mut client: RawClient) -> bool {
+pub(crate) fn is_turned_away(mut client: RawClient) -> bool {
     let _ = client.try_send(&Connect::new(V3_1_1, "turned-away").bytes());
     let (told, ended) = client.rest(PATIENCE);
     told.is_empty() && ended != Ended::Silent

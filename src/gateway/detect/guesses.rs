@@ -32,7 +32,8 @@ impl Detectors {
         now: Instant,
     ) -> Result<(), Detector> {
         let is_acquainted = self.is_acquainted(source, name, now);
-        if !is_acquainted && !limits.is_exempt(source) {
+        // An address that nobody good comes from is banned for the next one that is wrong.
+        if !is_acquainted && !limits.is_exempt(source) && self.is_good(source, now) {
             let rate = &limits.protection.failed_authentications;
             if self.is_spent(&self.of_address(Detector::FailedAuthentications, rate, source), now) {
                 return Err(self.found(Detector::FailedAuthentications));

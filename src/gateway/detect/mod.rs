@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use crate::config::Protection;
 use crate::enforce::end::{Blame, Cause, End};
-use crate::identity::{Identity, Who};
+use crate::identity::{Identity, Network, Who};
 use crate::metrics::{Detector, Metrics};
 use crate::policy::Key;
 use crate::store::Store;
@@ -105,7 +105,9 @@ impl Detectors {
             self.charge(&own, now);
             self.charge(&all, now);
         }
-        Ok(Box::new(Guest { detectors: Arc::clone(self), place, has_will, began: now }))
+        let network = Network::of(identity.source.ip());
+        self.present.let_in(network);
+        Ok(Box::new(Guest { detectors: Arc::clone(self), place, network, has_will, began: now }))
     }
 
     /// Counts what was found, and gives it back.
@@ -120,6 +122,7 @@ pub(super) struct Guest {
     detectors: Arc<Detectors>,
     /// Its Client Identifier at its broker; none where the broker gives it one.
     place: Option<Key>,
+    network: Network,
     has_will: bool,
     began: Instant,
 }
@@ -147,5 +150,6 @@ impl Drop for Guest {
         if let Some(place) = self.place {
             self.detectors.present.leave(place);
         }
+        self.detectors.present.gone(self.network);
     }
 }

@@ -14,35 +14,15 @@ use crate::metrics::Detector;
 use crate::policy::{Key, Reason};
 use crate::rate::Rate;
 use crate::store::Offence;
+use crate::tls::failure::HandshakeFailure;
 
-/// Reasons of a failed handshake that the client has to answer for. Not so where it went without having asked for
-/// anything, as those do that see whether a port is open; where a list of the operator's is old; and in what is our fault.
-const CLIENTS_FAULT: [&str; 24] = [
-    "not_tls",
-    "malformed",
-    "decrypt",
-    "protocol_version",
-    "no_cipher",
-    "alpn",
-    "no_certificate",
-    "bad_certificate",
-    "unknown_ca",
-    "expired",
-    "not_yet_valid",
-    "revoked",
-    "wrong_name",
-    "wrong_purpose",
-    "peer_refused_certificate",
-    "peer_alert",
-    "websocket_upgrade",
-    "websocket_frame",
-    "websocket_text",
-    "admission_missing",
-    "admission_invalid",
-    "admission_expired",
-    "timeout",
-    "aborted",
-];
+/// Handshakes that fail for these are no client's fault: the lists are the operator's.
+const OURS: [HandshakeFailure; 3] =
+    [HandshakeFailure::RevocationUnknown, HandshakeFailure::RevocationListExpired, HandshakeFailure::Internal];
+
+/// What else of a handshake is a client's fault. One that goes without having asked for anything, as those do that see
+/// whether a port is open, is `closed`, and not here.
+const BESIDE_TLS: [&str; 5] = ["websocket_upgrade", "websocket_frame", "websocket_text", "timeout", "aborted"];
 
 /// It is told at most once in this time that an address is spared.
 const SPARED: Duration = Duration::from_secs(60);
@@ -52,13 +32,15 @@ const SPARED: Duration = Duration::from_secs(60);
 pub(super) enum Consequence<'i> {
     /// That one is banned.
     Ban(Who<'i>),
-    /// Nobody: good clients come from there. It is to be told, or was just now.
+    /// Nobody: clients are connected from there, or good ones have been. It is to be told, or was just now.
     Spare { is_told: bool },
 }
 
 /// Whether a handshake that failed for this counts.
 pub(in crate::gateway) fn of_handshake(reason: &str) -> Option<Offence> {
-    CLIENTS_FAULT.contains(&reason).then_some(Offence::FailedHandshakes)
+    let of_tls = |failure: &HandshakeFailure| failure.label() == reason && !OURS.contains(failure);
+    let counts = HandshakeFailure::ALL.iter().any(of_tls) || BESIDE_TLS.contains(&reason);
+    counts.then_some(Offence::FailedHandshakes)
 }
 
 /// What an end counts for.
@@ -124,11 +106,16 @@ impl Detectors {
             return None;
         }
         self.found(detector);
-        if who == address && self.store.known_good(source, now) {
+        if who == address && self.is_good(source, now) {
             let told = self.tally("spared", Rate::new(1, SPARED), Some(who), self.key(&[detector.label().as_bytes()]));
             return Some(Consequence::Spare { is_told: self.take(&told, now) });
         }
         Some(Consequence::Ban(who))
+    }
+
+    /// Whether others would be shut out with an address: a ban would end what is connected from there, too.
+    pub(super) fn is_good(&self, source: IpAddr, now: Instant) -> bool {
+        self.present.is_home(Network::of(source)) || self.store.known_good(source, now)
     }
 
     /// What an address is held to.

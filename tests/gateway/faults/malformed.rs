@@ -130,7 +130,8 @@ fn forbidden_in_5() -> Vec<(&'static str, Vec<u8>, Reasons)> {
 #[test]
 fn a_forbidden_packet_never_reaches_the_broker_and_neither_does_what_follows() {
     let broker = RecordingBroker::polite();
-    let gateway = Setup::to(broker.address).start();
+    let gateway =
+        Setup::to(broker.address).with("[protection]\nflapping = \"1000/1s\"\nmalformed = \"1000/1s\"").start();
     let mut number = 0;
     let mut failures = Vec::new();
     for version in VERSIONS {

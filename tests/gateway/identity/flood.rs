@@ -39,6 +39,9 @@ fn messages_keep_flowing_while_wrong_passwords_are_poured_in() {
     let gateway = Setup::to(broker.address)
         .only(&[Door::Plain])
         .file("passwords", &file(&[("pump-7", "p7")], Cost::default()))
+        // What bounds guesses would end the flood before it is one.
+        .with("[protection]\ntarpit = \"0s\"\nfailed_authentications = \"100000/1s\"")
+        .with("failed_authentications_per_name = \"100000/1s\"")
         .each_listener("identity.sources = [\"password\"]\nidentity.password.files = [\"passwords\"]")
         .start();
     let mut client = RawClient::connect(gateway.plain(), &with_login(V3_1_1, "pump-7", "pump-7", Some("p7")));

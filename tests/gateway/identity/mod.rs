@@ -4,7 +4,7 @@ mod addresses;
 mod certificates;
 mod flood;
 mod http;
-mod passwords;
+pub(crate) mod passwords;
 mod service;
 mod tokens;
 
@@ -51,7 +51,7 @@ impl Codes {
     }
 }
 
-fn with_login(version: u8, client_id: &str, name: &str, password: Option<&str>) -> Connect {
+pub(crate) fn with_login(version: u8, client_id: &str, name: &str, password: Option<&str>) -> Connect {
     let login = Some((name.to_owned(), password.map(|password| password.as_bytes().to_vec())));
     Connect { login, ..Connect::new(version, client_id) }
 }

@@ -14,9 +14,9 @@ use crate::support::recording_broker::RecordingBroker;
 use crate::support::wire::{Connect, V3_1_1, V5_0, VERSIONS};
 use crate::support::{repository, tool, wait_for};
 
-pub(super) const CHEAP: Cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
+pub(crate) const CHEAP: Cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
 
-pub(super) fn file(users: &[(&str, &str)], cost: Cost) -> String {
+pub(crate) fn file(users: &[(&str, &str)], cost: Cost) -> String {
     let line =
         |(user, password): &(&str, &str)| format!("{user}:{}\n", *hash(password.as_bytes(), cost).expect("a hash"));
     users.iter().map(line).collect()
@@ -30,7 +30,7 @@ fn setup(broker: &RecordingBroker, passwords: &str) -> Setup {
 }
 
 /// Checks that were made.
-pub(super) fn checks(gateway: &Gateway) -> f64 {
+pub(crate) fn checks(gateway: &Gateway) -> f64 {
     gateway.metric("tidegate_password_check_seconds_count", &[])
 }
 

@@ -102,6 +102,18 @@ fn an_address_that_good_clients_come_from_is_spared_and_that_is_told_once_a_minu
 }
 
 #[test]
+fn an_address_from_which_somebody_is_connected_is_spared_as_long_as_that_is_so() {
+    let mut world = World::strict();
+    let one = stranger();
+    let guest = world.come(&anonymous(ADDRESS, "pump"), false).expect("it is let in");
+    assert_eq!(world.until_punished(Offence::Malformed, &one, false).1, Some(Consequence::Spare { is_told: true }));
+    world.leave(guest, &one, &goodbye());
+    world.pass(10 * SECOND);
+    assert_eq!(world.until_punished(Offence::Malformed, &one, false), (5, Some(Consequence::Ban(one.who()))));
+    assert_eq!(world.detectors.present.len(), 0);
+}
+
+#[test]
 fn nothing_is_held_against_an_exempt_address_but_against_clients_that_have_proven_a_name() {
     let mut world = World::strict();
     world.limits.exempt = [Prefix::parse("192.0.2.0/24").unwrap()].into();
