@@ -36,6 +36,9 @@ const RESERVE_SHARE: u64 = 8;
 /// The client's and the broker's.
 const PER_CONNECTION: u64 = 2;
 
+/// What a connection holds beside its buffers, at least.
+const CONNECTION_BYTES: u64 = 8 << 10;
+
 /// Changes that may wait to be recorded.
 const MAX_WAITING: usize = 64;
 
@@ -72,6 +75,16 @@ pub(super) struct Pressure {
     room: AtomicUsize,
     /// Connections turned away, by what there was too little of.
     shed: [AtomicU64; 3],
+}
+
+/// The moment at which connections held most, and from which on it is known what they have let go of.
+///
+/// What is let go of mostly stays with the allocator, for the next who asks. It is resident, and no longer used: without
+/// this, one flood would leave the gateway short of memory for good.
+#[derive(Clone, Copy, Debug, Default)]
+struct Peak {
+    resident: u64,
+    held: u64,
 }
 
 /// How much is used, in thousandths of what there is.
@@ -170,6 +183,19 @@ impl Used {
     }
 }
 
+impl Peak {
+    /// Bytes of the resident ones that are free for others: half of what connections have let go of, less what was given
+    /// back to the system, or had to be asked of it all the same.
+    fn reusable(&mut self, resident: u64, held: u64) -> u64 {
+        let let_go = self.held.saturating_sub(held) / 2;
+        let reusable = let_go.saturating_sub(resident.abs_diff(self.resident));
+        if reusable == 0 {
+            *self = Self { resident, held };
+        }
+        reusable
+    }
+}
+
 fn thousandths(part: u64, whole: u64) -> u32 {
     let share = u128::from(part) * 1000 / u128::from(whole.max(1));
     u32::try_from(share).unwrap_or(u32::MAX)
@@ -181,10 +207,10 @@ pub(super) async fn watch(shared: Arc<Shared>, connections: Arc<Process>, words:
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // Before there are connections, all that is open is something else.
     let least = process::open_descriptors().unwrap_or_default();
-    let mut waiting = VecDeque::new();
+    let (mut waiting, mut peak) = (VecDeque::new(), Peak::default());
     loop {
         tick.tick().await;
-        let used = look(&shared, &connections, least);
+        let used = look(&shared, &connections, least, &mut peak);
         if let Some(change) = shared.pressure.weigh(used) {
             tell(change);
             words.send_modify(|word| word.level = change.level);
@@ -197,7 +223,7 @@ pub(super) async fn watch(shared: Arc<Shared>, connections: Arc<Process>, words:
     }
 }
 
-fn look(shared: &Shared, connections: &Process, least: u64) -> Used {
+fn look(shared: &Shared, connections: &Process, least: u64, peak: &mut Peak) -> Used {
     let pressure = &shared.pressure;
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let (open, half_open) = connections.counts();
@@ -206,10 +232,11 @@ fn look(shared: &Shared, connections: &Process, least: u64) -> Used {
     let others = process::open_descriptors().unwrap_or_default().saturating_sub(dialled).max(least);
     let descriptors = pressure.descriptors_for_connections(others);
     pressure.room.store(usize::try_from(descriptors / PER_CONNECTION).unwrap_or(usize::MAX), Ordering::Relaxed);
-    let resident = process::resident_bytes().unwrap_or_default();
+    let (resident, buffered) = (process::resident_bytes().unwrap_or_default(), count(shared.buffered.bytes()));
+    let held = buffered.saturating_add(CONNECTION_BYTES.saturating_mul(count(open)));
     Used([
-        thousandths(resident, pressure.max_memory_bytes()),
-        thousandths(count(shared.buffered.bytes()), count(shared.buffered.max_bytes())),
+        thousandths(resident.saturating_sub(peak.reusable(resident, held)), pressure.max_memory_bytes()),
+        thousandths(buffered, count(shared.buffered.max_bytes())),
         thousandths(of_connections, descriptors),
     ])
 }
@@ -290,6 +317,25 @@ mod tests {
         pressure.room.store(3, Ordering::Relaxed);
         assert!(pressure.admits(2, || false) && !pressure.admits(3, || true), "known good or not");
         assert_eq!(pressure.shed_by_resource(), [("memory", 0), ("buffers", 0), ("descriptors", 1)]);
+    }
+
+    #[test]
+    fn what_a_flood_leaves_resident_is_not_taken_for_used() {
+        let mut peak = Peak::default();
+        for (resident, held, reusable, what) in [
+            (100, 0, 0, "at first"),
+            (900, 700, 0, "a flood"),
+            (900, 100, 300, "it is over, and nothing is given back"),
+            (900, 500, 100, "others come"),
+            (900, 100, 300, "and go"),
+            (800, 100, 200, "some is given back"),
+            (900, 700, 0, "another flood needs no more"),
+            (1000, 100, 200, "what grew beside it did not use what was free"),
+            (1200, 100, 0, "nor did this: nothing is free"),
+            (1200, 0, 50, "reckoned anew from there"),
+        ] {
+            assert_eq!(peak.reusable(resident, held), reusable, "{what}");
+        }
     }
 
     #[test]

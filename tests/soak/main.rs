@@ -2,7 +2,8 @@
 //! not notice, and the broker must not see it.
 //!
 //! `cargo test --test soak` is the short form: a few seconds of each attack, and what may not fail on any machine is asserted.
-//! `make soak` is the long one: an optimised build, `SOAK_SECONDS` of each attack, and latency asserted too.
+//! `make soak` is the long one: an optimised build, `SOAK_SECONDS` of each attack, floods at `SCALE` times the rates, and
+//! latency asserted too.
 //! Read [`the_plant_does_not_notice_and_the_broker_does_not_see`] first.
 
 #![cfg(unix)]
@@ -32,7 +33,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use tokio::runtime::Runtime;
 
 use attacks::{Attack, Target};
-use plant::Ledger;
+use plant::{DEVICES, Ledger};
 use report::{Phase, Spread};
 use support::gateway::{Door, Gateway, Setup};
 use support::mosquitto::Mosquitto;
@@ -46,7 +47,7 @@ const SHORT: Duration = Duration::from_secs(3);
 const SETTLING: Duration = Duration::from_secs(10);
 
 /// The most memory that the gateway may hold at any time.
-const MAX_RESIDENT_KIB: u64 = 384 * 1024;
+const MAX_RESIDENT_KIB: u64 = 128 * 1024;
 
 /// The longest that the admin address may take to answer.
 const ADMIN: Duration = Duration::from_secs(1);
@@ -56,6 +57,9 @@ const RECOVERY: Duration = Duration::from_secs(5);
 
 /// How much longer the slowest hundredth may take under attack, in the long form.
 const MAX_SLOWDOWN: f64 = 2.0;
+
+/// How many times the rates of the short form floods have in the long one.
+const SCALE: u64 = 3;
 
 /// Devices that are known, and abusive.
 const ABUSIVE: usize = 10;
@@ -69,10 +73,12 @@ match = { certificate.ou = "sensors" }
 [[role]]
 name = "operator"
 match = { certificate.ou = "control" }
+priority = "vital"
 
 [[role]]
 name = "meter"
 match = { certificate.ou = "meters" }
+priority = "bulk"
 
 [[grant]]
 id = "telemetry"
@@ -90,14 +96,28 @@ id = "readings"
 roles = ["meter"]
 publish = ["bulk/${identity}"]
 subscribe = ["bulk/${identity}/#"]
+
+[[rate]]
+id = "meters-are-slow"
+roles = ["meter"]
+messages = "20/s"
+burst = 40
 "#;
 
-/// Deadlines short enough for what is slow to meet them within a phase; everything else is the default.
+/// What a meter may publish: so many a second, and so many at once.
+const METER_RATE: f64 = 20.0;
+const METER_BURST: f64 = 40.0;
+
+/// Deadlines short enough for what is slow to meet them within a phase, and the cap on memory; everything else is the
+/// default.
 const SETTINGS: &str = r#"
 [deadlines]
 tls_handshake = "3s"
 connect = "3s"
 packet = "5s"
+
+[limits]
+max_memory_bytes = "128MiB"
 "#;
 
 /// What checking a password costs: little, so that it is not that which is measured.
@@ -115,7 +135,7 @@ fn by_password(address: SocketAddr) -> String {
 fn the_plant_does_not_notice_and_the_broker_does_not_see() {
     let seconds = std::env::var("SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let (length, is_long) = seconds.map_or((SHORT, false), |seconds| (Duration::from_secs(seconds), true));
-    let soak = Soak::start();
+    let soak = Soak::start(if is_long { SCALE } else { 1 });
     let mut phases = vec![soak.phase(None, length)];
     for attack in Attack::ALL {
         phases.push(soak.phase(Some(attack), length));
@@ -136,12 +156,13 @@ struct Soak {
     ledger: Arc<Ledger>,
     target: Arc<Target>,
     newcomers: AtomicU64,
+    began: Instant,
     gateway: Arc<Gateway>,
     broker: Mosquitto,
 }
 
 impl Soak {
-    fn start() -> Self {
+    fn start(scale: u64) -> Self {
         raise_descriptors();
         let broker = Mosquitto::start_for_load();
         let plain = SocketAddr::from(([127, 0, 0, 1], ports::free_port()));
@@ -159,9 +180,17 @@ impl Soak {
             (name, papers)
         });
         let abusive = abusive.collect();
-        let target = Target { tls, plain, abusive, stranger: gateway.tls_client(None), attempts: AtomicU64::new(0) };
+        let target = Target {
+            tls,
+            plain,
+            abusive,
+            scale,
+            stranger: gateway.tls_client(None),
+            attempts: AtomicU64::new(0),
+            let_in: AtomicU64::new(0),
+        };
         let (target, newcomers) = (Arc::new(target), AtomicU64::new(0));
-        Self { runtime, ledger, target, newcomers, gateway: Arc::new(gateway), broker }
+        Self { runtime, ledger, target, newcomers, began: Instant::now(), gateway: Arc::new(gateway), broker }
     }
 
     /// Some time under attack, or in peace; and what must hold at its end.
@@ -213,6 +242,14 @@ impl Soak {
         took
     }
 
+    /// Messages that abusive devices may have published since they were there.
+    fn meters_may(&self) -> u64 {
+        let rate = METER_RATE * self.began.elapsed().as_secs_f64() + METER_BURST;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousands")]
+        let each = rate as u64;
+        each * ABUSIVE as u64
+    }
+
     fn cpu_seconds(&self) -> f64 {
         self.gateway.metric("process_cpu_seconds_total", &[])
     }
@@ -223,8 +260,13 @@ impl Soak {
         let newcomers = self.newcomers.load(Ordering::Relaxed);
         assert_eq!(others.get("newcomer"), Some(&newcomers), "{others:?}");
         assert!(others.keys().all(|first| ["newcomer", "bulk"].contains(&first.as_str())), "{others:?}");
-        let taken = self.broker.connections_taken();
-        eprintln!("broker: {taken} connections, messages of others {others:?}");
+        let (bulk, allowed) = (others.get("bulk").copied().unwrap_or_default(), self.meters_may());
+        assert!(bulk <= allowed, "{bulk} messages of abusive devices at the broker, {allowed} are permitted");
+        // Attackers without papers get none, and abusive devices one each time that they connect.
+        let expected = DEVICES as u64 + 2 + newcomers + self.target.let_in.load(Ordering::Relaxed);
+        let taken = self.broker.connections_taken() as u64;
+        assert!(taken <= expected, "{taken} connections at the broker, {expected} are permitted");
+        eprintln!("at the broker: {taken} connections; messages of abusive devices {bulk}, of {allowed} permitted");
     }
 }
 
