@@ -33,7 +33,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const SECRET: &[u8; 32] = b"a secret of thirty-two bytes ...";
 
 /// The listeners: name, its settings.
-const LISTENERS: [(&str, &str); 6] = [
+const LISTENERS: [(&str, &str); 7] = [
     ("anonymous", "sources = [\"anonymous\"]"),
     ("address", "sources = [\"address\"], address.from = [\"127.0.0.0/8\"]"),
     ("password", "sources = [\"password\"], password.files = [\"passwords\"]"),
@@ -43,7 +43,11 @@ const LISTENERS: [(&str, &str); 6] = [
     ),
     ("http", "sources = [\"http\"], http.url = \"http://SERVICE/\""),
     ("certificate", "sources = [\"certificate\"]"),
+    ("turned away", "sources = [\"anonymous\"]"),
 ];
+
+/// Threads that dial where they are turned away: a flood is no single file.
+const FLOODING: usize = 4;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -75,7 +79,7 @@ fn run(rounds: usize) -> Result<()> {
     let (remembering, asking) = (remembering?, asking?);
     let tls = tls_client(folder.path())?;
     let [hs256, es256, rs256] = &tokens;
-    let rows: [Row<'_>; 11] = [
+    let rows: [Row<'_>; 12] = [
         ("anonymous", "anonymous", true, None, 100),
         ("address", "address", true, None, 100),
         ("token, HS256", "token", true, Some(hs256), 100),
@@ -86,6 +90,7 @@ fn run(rounds: usize) -> Result<()> {
         ("service, remembered", "http", true, Some("open sesame"), 100),
         ("service, asked over HTTP", "http", false, Some("open sesame"), 100),
         ("certificate, handshake included", "certificate", true, None, 50),
+        ("turned away by a list of addresses", "turned away", true, None, 2000),
         ("anonymous, once more", "anonymous", true, None, 100),
     ];
     let mut figures = vec![Vec::new(); rows.len()];
@@ -115,13 +120,16 @@ impl Gateway {
     fn start(folder: &Path, remembers: bool, broker: SocketAddr, service: SocketAddr) -> Result<Self> {
         let addresses = LISTENERS.iter().map(|_| free_address()).collect::<Result<Vec<_>>>()?;
         let cache = if remembers { "1h" } else { "0s" };
-        let mut settings = format!("policies = [\"policy\"]\n[authentication]\ncache = \"{cache}\"\n");
+        let mut settings = format!("policies = [\"policy\"]\n[authentication]\ncache = \"{cache}\"\n{FAST}");
         for ((name, identity), address) in LISTENERS.iter().zip(&addresses) {
             let identity = identity.replace("SERVICE", &service.to_string());
             let identity = if *name == "http" { format!("{identity}, http.cache = \"{cache}\"") } else { identity };
             settings += &format!(
                 "[[listener]]\nname = \"{name}\"\nbind = \"{address}\"\nbroker = \"stub\"\nidentity = {{ {identity} }}\n"
             );
+            if *name == "turned away" {
+                settings += "addresses.deny = [\"everybody\"]\n";
+            }
             if *name == "certificate" {
                 settings += "tls = { certificate = \"pki/gateway.pem\", key = \"pki/gateway.key\", client_ca = \"pki/ca.pem\" }\n";
             }
@@ -149,12 +157,22 @@ impl Gateway {
         let at = LISTENERS.iter().position(|(name, _)| *name == listener).ok_or("no such listener")?;
         let connect = connect_packet(shown);
         let tls = (listener == "certificate").then_some(tls);
-        let once = || exchange(self.addresses[at], &connect, tls);
+        let address = self.addresses[at];
+        let is_flood = listener == "turned away";
+        let once = || if is_flood { turned_away(address) } else { exchange(address, &connect, tls) };
         once()?;
         thread::sleep(Duration::from_millis(20));
         let before = self.cpu()?;
-        for _ in 0..count {
-            once()?;
+        if is_flood {
+            thread::scope(|scope| {
+                for _ in 0..FLOODING {
+                    scope.spawn(|| (0..count / FLOODING).for_each(|_| drop(turned_away(address))));
+                }
+            });
+        } else {
+            for _ in 0..count {
+                once()?;
+            }
         }
         // The last thread's time is counted once it sleeps again.
         thread::sleep(Duration::from_millis(50));
@@ -184,6 +202,19 @@ fn tidegate() -> Command {
 
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Settings under which nobody is refused for coming so often.
+const FAST: &str =
+    "[addresses]\nexempt = [\"127.0.0.1\"]\n[protection]\nflapping = \"1000000/1s\"\ntakeovers = \"1000000/1s\"\n";
+
+/// Dials, and is closed without a word.
+fn turned_away(address: SocketAddr) -> Result<()> {
+    let mut tcp = TcpStream::connect(address)?;
+    match tcp.read(&mut [0; 4]) {
+        Ok(0) | Err(_) => Ok(()),
+        Ok(_) => Err("not turned away".into()),
+    }
 }
 
 /// One client from its SYN to its DISCONNECT.
@@ -262,6 +293,7 @@ fn prepare(folder: &Path) -> Result<[String; 3]> {
         let made = tidegate().arg("pki").args(arguments).current_dir(folder).stdout(Stdio::null()).status()?;
         made.success().then_some(()).ok_or("tidegate pki failed")?;
     }
+    fs::write(folder.join("everybody"), "0.0.0.0/0\n")?;
     fs::write(folder.join("passwords"), format!("pump-7:{}\n", *hash(b"open sesame", Cost::default())?))?;
     let (ec, rsa) =
         (EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?, RsaKeyPair::generate(KeySize::Rsa2048)?);
