@@ -218,6 +218,23 @@ carrier = "json-field"
 keys = "keys.json"
 key_id = "${identity}"
 required_from = 2127-01-01T00:00:00Z
+[[rate]]
+id = "r"
+publish = ["a/${identity}"]
+per = "prefix"
+prefix = { ipv4 = 16, ipv6 = 48 }
+messages = "1/m"
+bytes = "1KiB/s"
+burst_bytes = "2KiB"
+weigh = "1B"
+on_excess = "ban"
+ban = "1h"
+[[rate]]
+id = "w"
+per = "gateway"
+packets = "1/10ms"
+burst = 2
+shares = [{ role = "everyone", share = 0.5 }]
 "#;
 
 /// A policy with so many roles, grants and members, and how long it took to load.
