@@ -390,7 +390,7 @@ fn too_many_connections_are_refused_before_their_will_is_judged() {
             let will =
                 Will { topic, payload: b"", qos, retain: false, response_topic: None, payload_is_utf8, properties };
             let connect = Connect { will: Some(will), ..connect(v) };
-            let refusal = admit(now, &connect_bytes(&connect, &[]), terms()).err().expect("one too many");
+            let refusal = admit(now, &connect_bytes(&connect, &[]), terms()).expect_err("one too many");
             assert_eq!((refusal.end.cause.label(), refusal.end.ban), ("rate", ban), "{id}");
             assert_eq!((refusal.reply[0], refusal.reply[3]), (0x20, told));
         }
