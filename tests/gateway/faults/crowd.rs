@@ -133,18 +133,24 @@ fn what_all_hold_together_is_bounded_and_given_back() {
     });
     assert!(served.count() >= 1, "who found room is served");
     drop(clients);
+    // Until it is known that little is left, they are let in, and ended; then they are turned away.
     let early: Vec<RawClient> = (0..40)
-        .map(|number| {
+        .filter_map(|number| {
             let mut connect = Connect::new(V5_0, &format!("early-{number}"));
             connect.login = Some(("who".to_owned(), Some(vec![b'x'; 60_000])));
-            let mut client = RawClient::dial(gateway.plain());
+            let mut client = RawClient::try_dial(gateway.plain()).ok()?;
             let _ = client.try_send(&connect.bytes()[..60_000]);
-            client
+            Some(client)
         })
         .collect();
-    wait_cause(&gateway, "overload", 10.0);
+    crate::support::wait_for("those without room to be turned away", || {
+        let ended = gateway.metric("tidegate_connections_ended_total", &["cause=\"overload\""]);
+        let turned_away = gateway.metric("tidegate_shed_total", &["what=\"buffers\""]);
+        (ended + turned_away >= 3.0 + 20.0).then_some(())
+    });
     drop(early);
     rest.is_back(&gateway);
     gateway.wait_metric("tidegate_buffered_bytes", &[], 0.0);
+    gateway.wait_metric("tidegate_pressure_level", &[], 0.0);
     is_served(&gateway, "after all");
 }

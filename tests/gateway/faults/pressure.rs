@@ -175,5 +175,6 @@ fn descriptors_are_left_for_brokers_and_for_the_admin_address() {
     assert!(gateway.process.has_ended().is_none(), "it lives");
     drop(crowd);
     rest.is_back(&gateway);
+    gateway.wait_metric("tidegate_pressure_level", &[], 0.0);
     is_served(&gateway, "after");
 }
