@@ -160,6 +160,7 @@ fn address(number: u64) -> Ipv4Addr {
 /// Ends by RST, so that no port of this machine stays taken.
 fn reset(stream: TcpStream) {
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    drop(stream);
 }
 
 async fn cut(target: Arc<Target>, from: Ipv4Addr, _: Instant) {

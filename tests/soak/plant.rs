@@ -236,7 +236,7 @@ async fn live(mut line: Line, number: usize, ledger: &Ledger) -> io::Result<()> 
                 let sequence = device.sent.fetch_add(1, Ordering::SeqCst) + 1;
                 let id = u16::try_from(sequence % 60_000).unwrap_or_default() + 1;
                 unanswered.insert(id, Instant::now());
-                let payload = format!("{sequence:<width$}", width = PAYLOAD_BYTES);
+                let payload = format!("{sequence:<PAYLOAD_BYTES$}");
                 line.send(&wire::publish(V3_1_1, 2, &topic, id, &[], payload.as_bytes())).await?;
             }
             frame = line.frame() => {
