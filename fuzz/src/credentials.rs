@@ -2,6 +2,7 @@
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
+use tidegate::credentials::admission::{self, Door};
 use tidegate::credentials::answer::{self, Allowed, Answer, Format};
 use tidegate::credentials::is_name;
 use tidegate::credentials::password::{self, MAX_PROBLEMS, Passwords};
@@ -40,6 +41,43 @@ pub(crate) fn passwords(data: &[u8]) {
 
 fn is_taken(line: &str) -> bool {
     Passwords::parse(line).1.is_empty()
+}
+
+/// The first byte says what the rest is: keys, a token, or the name, end and changes of one that is made.
+pub(crate) fn admission(data: &[u8]) {
+    let Some((kind, rest)) = data.split_first() else { return };
+    let mut keys = admission::Keys::default();
+    assert!(keys.add("7:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").is_ok());
+    let text = String::from_utf8_lossy(rest);
+    match kind {
+        b'k' => {
+            let lines = text.lines().count();
+            if let Err(problems) = keys.add(&text) {
+                assert!(problems.len() <= lines && problems.iter().all(|problem| (1..=lines).contains(&problem.line)));
+            }
+            assert!(keys.newest() >= Some(7));
+        }
+        b't' => {
+            assert!(keys.check(rest, NOW).is_err(), "nobody guesses a tag");
+            let door = Door { keys, server_name: true, protocol: true, username: true, required: true };
+            let (name, _) = door.hello(Some(&text), [rest], NOW);
+            assert!(name.is_some_and(|name| text.ends_with(name)));
+            assert!(door.connect(None, Some(&text), NOW).is_err());
+        }
+        b'm' => {
+            let (Some((expires, rest)), Some(at)) = (rest.split_first_chunk::<4>(), rest.first()) else { return };
+            let (expires, name) = (u32::from_be_bytes(*expires), String::from_utf8_lossy(rest));
+            let token = keys.make(7, expires, Some(&name)).expect("a key");
+            let pass = keys.check(token.as_bytes(), i64::from(expires) - 1).expect("it was just made");
+            assert_eq!(keys.admit(&pass, Some(&name)), Ok(()));
+            assert!(keys.admit(&pass, Some(&format!("{name}x"))).is_err());
+            let mut changed = token.clone().into_bytes();
+            let at = usize::from(*at) % changed.len();
+            changed[at] ^= 1;
+            assert!(keys.check(&changed, i64::from(expires) - 1).is_err(), "each letter counts");
+        }
+        _ => {}
+    }
 }
 
 /// The first byte says what the rest is: a key set, a whole token, the claims or the header of a signed one.

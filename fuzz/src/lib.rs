@@ -45,6 +45,7 @@ targets! {
     oracle_v311 => oracle::compare;
     passwords => credentials::passwords;
     token => credentials::tokens;
+    admission_token => credentials::admission;
     answer => credentials::answers;
     proxy => proxy::header;
     payload_protobuf => payload_protobuf::read;
