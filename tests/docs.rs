@@ -76,6 +76,24 @@ fn no_make_target_is_longer_than_three_lines() {
 }
 
 #[test]
+fn the_page_on_admission_tokens_has_the_vectors_that_the_code_is_held_to() {
+    let page = read("docs/admission.md");
+    let vectors: serde_json::Value = serde_json::from_str(&read("tests/vectors/admission.json")).unwrap();
+    for vector in vectors.as_array().unwrap() {
+        let text = |key: &str| vector[key].as_str().map_or_else(|| "-".to_owned(), |text| format!("`{text}`"));
+        let row = format!(
+            "| {} | {} | {} | {} | {} |",
+            text("key"),
+            vector["expires"],
+            text("name"),
+            text("bytes"),
+            text("token")
+        );
+        assert!(page.contains(&row), "docs/admission.md has no row\n{row}");
+    }
+}
+
+#[test]
 fn every_relative_link_leads_somewhere() {
     for (name, page) in pages() {
         let folder = root().join(&name);

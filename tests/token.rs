@@ -79,7 +79,7 @@ fn a_token_is_checked_and_the_exit_code_says_whether_it_holds() {
     std::thread::sleep(std::time::Duration::from_millis(2100));
     for (arguments, why) in [
         (vec!["--check", &token, "--name", "pump-8"], "name"),
-        (vec!["--check", &token[1..]], "invalid"),
+        (vec!["--check", token.trim_start_matches('a')], "invalid"),
         (vec!["--check", ""], "invalid"),
         (vec!["--check", &brief], "expired"),
     ] {
@@ -107,7 +107,7 @@ fn what_can_t_be_done_changes_nothing_and_shows_no_key() {
     for arguments in [&["--new-key"][..], &[]] {
         let output = folder.token(arguments);
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert!(said.contains("line 2: ") && said.contains("line 3: ") && !said.contains(&key[..8]), "{said}");
+        assert!(said.contains("line 2: ") && said.contains("line 3: ") && !said.contains("AAECAwQF"), "{said}");
         assert_eq!(output.status.code(), Some(1));
     }
     assert_eq!(fs::read_to_string(folder.file()).unwrap(), format!("1:{key}\nx:{key}\n1:{key}\n"));

@@ -2,6 +2,7 @@
 //!
 //! What a token is made of is in `credentials::admission`. Read [`token`] first.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -83,8 +84,8 @@ pub(super) fn token(arguments: &Arguments) -> Exit {
     })
 }
 
-fn failed(why: impl ToString) -> Failure {
-    Failure(Exit::Failed, why.to_string())
+fn failed(why: impl Display) -> Failure {
+    Failure(Exit::Failed, format!("{why}"))
 }
 
 fn read(path: &Path) -> Result<Keys, Failure> {

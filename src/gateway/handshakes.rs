@@ -1,6 +1,6 @@
 //! Turns at computing TLS handshakes: so many at once, the others wait, known sources first.
 //!
-//! A handshake costs some thousand times what a message does. Were each computed when its bytes come, a thousand at once
+//! A handshake costs what some hundred messages do. Were each computed when its bytes come, a thousand at once
 //! would stand between the messages of those who are connected and the processor. A turn is held from when it is granted,
 //! through the wait for a thread, until the computation is over; so never more of them stand there than there are turns.
 //! It is not held while the network is waited for: who sends slowly, or nothing, keeps no one from anything.

@@ -92,7 +92,7 @@ mod tests {
         let cases = [
             (door(true, true, false, true), name(&good), vec![mqtt.clone()], Ok(true)),
             (door(true, true, false, true), plain.clone(), vec![mqtt.clone(), alpn(&good)], Ok(true)),
-            (door(true, true, false, true), plain.clone(), vec![mqtt.clone()], Err(Denial::Missing)),
+            (door(true, true, false, true), plain.clone(), vec![mqtt], Err(Denial::Missing)),
             (door(true, false, false, true), plain.clone(), vec![alpn(&good)], Err(Denial::Missing)),
             (door(false, true, false, true), name(&good), vec![], Err(Denial::Missing)),
             (door(true, true, false, true), name(&late), vec![alpn(&good)], Err(Denial::Expired)),

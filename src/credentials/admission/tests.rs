@@ -89,7 +89,7 @@ fn what_is_wrong_with_keys_is_said_by_line_and_shows_nothing_of_them() {
     ] {
         let problems = Keys::default().add(&text).err().unwrap_or_default();
         assert_eq!(problems.iter().map(|problem| (problem.line, problem.what)).collect::<Vec<_>>(), expected);
-        assert!(problems.iter().all(|problem| !problem.to_string().contains(&good[..8])));
+        assert!(problems.iter().all(|problem| !problem.to_string().contains("BwcHBwc")));
     }
     assert_eq!(format!("{:?}", keys()), "{1, 2}");
     let many: String = (1..=MAX_KEYS + 1).map(|number| format!("{number}:{good}\n")).collect();

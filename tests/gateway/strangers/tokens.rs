@@ -108,7 +108,7 @@ fn without_a_token_there_is_no_handshake_however_good_the_certificate() {
         ("localhost".to_owned(), vec![], Some("admission_missing")),
         ("localhost".to_owned(), vec!["mqtt".to_owned()], Some("admission_missing")),
         (in_name(&token(OTHERS, 3600, None)), vec![], Some("admission_invalid")),
-        ("localhost".to_owned(), in_alpn(&good[1..]), Some("admission_invalid")),
+        ("localhost".to_owned(), in_alpn(good.trim_start_matches('a')), Some("admission_invalid")),
         (in_name(&token(KEYS, -1, None)), vec![], Some("admission_expired")),
         (in_name(&token(KEYS, -1, None)), in_alpn(&good), Some("admission_expired")),
     ];
