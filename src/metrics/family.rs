@@ -91,13 +91,8 @@ const LOSSES: [&str; 4] = {
     [too_large.label(), refused.label(), shut_down.label(), broker_removed.label()]
 };
 const DETECTORS: [&str; Detector::ALL.len()] = {
-    let mut labels = [""; Detector::ALL.len()];
-    let mut at = 0;
-    while at < labels.len() {
-        labels[at] = Detector::ALL[at].label();
-        at += 1;
-    }
-    labels
+    let [a, b, c, d, e, f, g, h, i, j] = Detector::ALL;
+    [a.label(), b.label(), c.label(), d.label(), e.label(), f.label(), g.label(), h.label(), i.label(), j.label()]
 };
 const PATCHES: [&str; Patch::ALL.len()] = {
     let mut labels = [""; Patch::ALL.len()];
