@@ -55,12 +55,12 @@ impl World {
     }
 
     /// A client that comes, or what keeps it from it.
-    fn come(&self, identity: &Identity, has_will: bool) -> Result<Box<Guest>, Detector> {
+    fn come(&self, identity: &Identity, has_will: bool) -> Result<Guest, Detector> {
         self.detectors.judge(&self.limits, identity, has_will, self.now)?;
-        self.detectors.enter(&self.limits, identity, "plant", has_will, self.now)
+        self.detectors.enter(&self.limits, identity, "plant", has_will, self.now).map(|guest| *guest)
     }
 
-    fn leave(&self, guest: Box<Guest>, identity: &Identity, end: &End) {
+    fn leave(&self, guest: Guest, identity: &Identity, end: &End) {
         guest.leave(&self.limits, identity, end, self.now);
     }
 
