@@ -1,4 +1,4 @@
-//! What no single connection shows: clients that come and go too fast, drive one another out, leave Wills behind, or guess.
+//! What no single connection shows: clients that come and go too fast, drive one another out, leave Wills behind, guess.
 //!
 //! What is done too often is counted in buckets of the `store`, by who a client is (`identity`), so neither another
 //! connection nor a reload resets anything. Not here: what a connection does once it is let in (`enforce`), and who is

@@ -73,8 +73,8 @@ const fn counted(offence: Offence, limits: &Limits) -> Option<(Detector, &Rate)>
 }
 
 impl Detectors {
-    /// Counts it, and says what follows. What a client does that was let in is its own, if it has proven who it is; of those
-    /// that have not, no one is to shut out all others of its address so soon.
+    /// Counts it, and says what follows. What a client does that was let in is its own, if it has proven who it is; of
+    /// those that have not, no one is to shut out all others of its address so soon.
     pub(super) fn offended<'i>(
         &self,
         limits: &Limits,
