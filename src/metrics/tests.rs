@@ -62,6 +62,8 @@ fn touch(metrics: &Metrics) -> QuarantineMetrics {
     metrics.expect_rates(["sensor-rate"]).unwrap();
     metrics.waits("sensor-rate");
     drop(metrics.throttled(Instant::now()));
+    metrics.banned(false, "malformed");
+    metrics.detected(Detector::Malformed);
     metrics.judged(Duration::from_micros(1), 10);
     metrics.certificate_expiry(Side::Listener, "field", CertificateKind::Own, 1_900_000_000);
     let listener = metrics.listener("field").unwrap();
@@ -89,6 +91,7 @@ fn touch(metrics: &Metrics) -> QuarantineMetrics {
         (LabelledSource::StateEntries, "nonces"),
         (LabelledSource::StateEvictions, "facts"),
         (LabelledSource::StateFull, "counters"),
+        (LabelledSource::Banned, "address"),
         (LabelledSource::Shed, "memory"),
         (LabelledSource::UnsignedIdentities, "commands-are-signed"),
     ] {
