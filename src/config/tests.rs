@@ -6,6 +6,7 @@ mod identity;
 mod payload;
 mod policy;
 mod rates;
+mod shield;
 mod signature;
 
 use std::fs;

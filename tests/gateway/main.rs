@@ -17,6 +17,7 @@ mod integrity;
 mod lifecycle;
 mod rates;
 mod refusals;
+mod shield;
 mod sources;
 mod strangers;
 mod transparency;
