@@ -94,15 +94,6 @@ const DETECTORS: [&str; Detector::ALL.len()] = {
     let [a, b, c, d, e, f, g, h, i, j] = Detector::ALL;
     [a.label(), b.label(), c.label(), d.label(), e.label(), f.label(), g.label(), h.label(), i.label(), j.label()]
 };
-const PATCHES: [&str; Patch::ALL.len()] = {
-    let mut labels = [""; Patch::ALL.len()];
-    let mut at = 0;
-    while at < labels.len() {
-        labels[at] = Patch::ALL[at].cve();
-        at += 1;
-    }
-    labels
-};
 pub(super) const BANNED_KINDS: [&str; 2] = ["address", "client"];
 const OFFENCES: [&str; 4] = ["failed_handshakes", "failed_authentications", "malformed", "rate"];
 const BLAMES: [&str; 3] = ["client", "broker", "gateway"];
@@ -270,7 +261,7 @@ pub(super) const REWRITES: Family = counter(
     "Control Packets that went on changed.",
 );
 pub(super) const PATCHED: Family =
-    counter("tidegate_patched_total", &[closed("patch", &PATCHES)], "What a virtual patch refused, or changed.");
+    counter("tidegate_patched_total", &[closed("patch", Patch::CVES)], "What a virtual patch refused, or changed.");
 pub(super) const DETECTIONS: Family = counter(
     "tidegate_detections_total",
     &[closed("detector", &DETECTORS)],

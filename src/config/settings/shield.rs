@@ -57,15 +57,7 @@ settings! {
 }
 
 impl Words for Patch {
-    const WORDS: &'static [(&'static str, Self)] = &{
-        let mut words = [("", Self::WildcardNames); Self::ALL.len()];
-        let mut at = 0;
-        while at < words.len() {
-            words[at] = (Self::ALL[at].cve(), Self::ALL[at]);
-            at += 1;
-        }
-        words
-    };
+    const WORDS: &'static [(&'static str, Self)] = Self::WORDS;
 }
 
 impl PatchesTable {

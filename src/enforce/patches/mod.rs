@@ -52,6 +52,12 @@ macro_rules! patches {
             /// Every one.
             pub const ALL: &'static [Self] = &[$(Self::$Name,)+];
 
+            /// The word for each.
+            pub const WORDS: &'static [(&'static str, Self)] = &[$(($cve, Self::$Name),)+];
+
+            /// The words alone.
+            pub const CVES: &'static [&'static str] = &[$($cve,)+];
+
             /// The weakness: the word of settings, records and metrics.
             #[must_use]
             pub const fn cve(self) -> &'static str {

@@ -161,7 +161,7 @@ fn connections_are_held_to_versions_sessions_names_and_authentication() {
 fn the_strictest_of_listener_and_roles_holds() {
     let one = Features { max_qos: QoS::One, max_topic_levels: 4, max_keep_alive: 60, ..Features::ALL };
     let other = Features { retain: false, max_topic_levels: 2, max_session_expiry: 9, ..Features::ALL };
-    let both = Features { max_qos: QoS::One, max_topic_levels: 2, max_keep_alive: 60, ..other.clone() };
+    let both = Features { max_qos: QoS::One, max_topic_levels: 2, max_keep_alive: 60, ..other };
     assert_eq!(one.stricter(&other), both);
     assert_eq!(other.stricter(&one), both);
     assert_eq!(both.stricter(&Features::ALL), both);
