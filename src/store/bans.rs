@@ -142,9 +142,8 @@ impl Bans {
     /// Bans in force, `most` of them: of clients first.
     #[must_use]
     pub fn list(&self, most: usize, now: Tick) -> Vec<Banned> {
-        let client = |_: Place, name: &Box<str>| name.to_string();
         let mut listed = Vec::new();
-        self.clients.list(most, now, &mut listed, true, client);
+        self.clients.list(most, now, &mut listed, true, |_, name| name.to_string());
         self.addresses.list(most, now, &mut listed, false, |place, ()| network_of(place).to_string());
         listed
     }

@@ -63,7 +63,7 @@ impl Reader {
         {
             problems.push(problem(file, "names no network: nobody could connect"));
         }
-        let is_whole = allow.is_some() == !addresses.allow.is_empty() && deny.is_some() == !addresses.deny.is_empty();
+        let is_whole = allow.is_some() != addresses.allow.is_empty() && deny.is_some() != addresses.deny.is_empty();
         if problems.is_empty() && is_whole { Ok(Lists { allow, deny }) } else { Err(problems) }
     }
 
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn addresses(allow: &[&PathBuf], deny: &[&PathBuf]) -> Addresses {
-        let files = |files: &[&PathBuf]| files.iter().map(|file| PathBuf::from(file)).collect();
+        let files = |files: &[&PathBuf]| files.iter().copied().cloned().collect();
         Addresses { allow: files(allow), deny: files(deny), exempt: Vec::new() }
     }
 

@@ -110,6 +110,16 @@ fn a_client_is_banned_by_its_proven_name_wherever_it_dials_from_and_by_its_addre
 }
 
 #[test]
+fn what_somebody_is_banned_for_is_among_the_labels_of_the_metrics() {
+    let page = crate::metrics::reference();
+    let (_, behind) = page.split_once("## `tidegate_bans_total`").unwrap();
+    let (family, _) = behind.split_once("\n## ").unwrap();
+    for offence in Offence::ALL {
+        assert!(family.contains(&format!("`{}`", offence.label())), "{} is not in: {family}", offence.label());
+    }
+}
+
+#[test]
 fn a_plant_of_thousands_behind_one_address_restarts_with_defaults() {
     let store = store();
     let sources = sources("", &store);

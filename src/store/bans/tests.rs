@@ -120,7 +120,7 @@ fn what_is_listed_is_in_force_and_no_more_than_was_asked_for() {
     bans.ban(address("192.0.2.8"), LENGTHS, Offence::Malformed, at(Duration::ZERO)).unwrap();
     let mut listed: Vec<String> = bans.list(10, at(MINUTE)).into_iter().map(|banned| banned.who).collect();
     listed.sort();
-    assert_eq!(listed, ["192.0.2.7", "2001:db8::/64", &long[..MAX_NAME_BYTES]]);
+    assert_eq!(listed, ["192.0.2.7", "2001:db8::/64", &"ä".repeat(MAX_NAME_BYTES / 2)]);
     assert_eq!(bans.list(2, at(MINUTE)).len(), 2);
     assert!(bans.list(1, at(MINUTE))[0].is_client);
 }
