@@ -16,6 +16,7 @@ use crate::enforce::{self, Accepted, Asking, Credentials, Refusal};
 use crate::identity::Identity;
 use crate::metrics::Detector;
 use crate::policy::Reason;
+use crate::tls::error::Moment;
 use crate::tls::session::Session;
 
 /// A permitted CONNECT, and how its broker is to be called.
@@ -119,5 +120,5 @@ fn not_admitted(asking: &Asking<'_>, denial: Denial, identity: Identity) -> (Ref
 /// When the client's certificate, or the CA's above it, ends, in seconds since 1970.
 fn certificate_end(live: &Live, client: &Transport) -> Option<i64> {
     let guard = &live.tls.as_ref()?.guard;
-    guard.end(client.tls()?.peer_certificates()).map(|end| end.0)
+    guard.end(client.tls()?.peer_certificates()).map(Moment::past)
 }

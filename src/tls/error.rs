@@ -258,6 +258,11 @@ impl Moment {
     pub fn of(time: std::time::SystemTime) -> Self {
         Self(OffsetDateTime::from(time).unix_timestamp())
     }
+
+    /// The first second, since 1970, in which what is valid up to and with this one is not (RFC 5280, 4.1.2.5).
+    pub fn past(self) -> i64 {
+        self.0.saturating_add(1)
+    }
 }
 
 impl fmt::Display for Moment {

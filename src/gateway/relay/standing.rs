@@ -10,6 +10,7 @@ use super::Relay;
 use crate::enforce::Text;
 use crate::enforce::end::{Blame, Cause, End};
 use crate::policy::Reason;
+use crate::tls::error::Moment;
 use crate::tls::failure::HandshakeFailure;
 use crate::tls::session::Session;
 
@@ -90,7 +91,7 @@ impl Relay {
     /// In seconds since 1970.
     fn certificate_end(&self, live: &Live) -> Option<i64> {
         let chain = self.client.transport.tls().and_then(Session::peer_certificates);
-        live.tls.as_ref()?.guard.end(chain).map(|end| end.0)
+        live.tls.as_ref()?.guard.end(chain).map(Moment::past)
     }
 
     /// Why the client's certificate, or that there is none, is not good any more.
