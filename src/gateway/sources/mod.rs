@@ -37,8 +37,7 @@ pub(super) struct Sources {
 /// How often something may happen, and the name of that in the table of buckets.
 struct Limit {
     rate: Rate,
-    rule: &'static str,
-    listener: Arc<str>,
+    rule: Key,
 }
 
 /// Why a connection is closed before anything of it is read.
@@ -72,11 +71,10 @@ impl Barred {
 impl Limit {
     /// One more of `whose`.
     fn take(&self, store: &Store, whose: Whose, now: Tick) -> bool {
-        let key = |parts: &[&[u8]]| Key::quick(store.keys(), parts);
-        let rule = [self.rule.as_bytes(), self.listener.as_bytes()];
+        let Key(rule) = self.rule;
         let [kind, bits, more] = whose.map(u64::to_be_bytes);
-        let whose = key(&[rule[0], rule[1], &kind, &bits, &more]);
-        store.bucket(key(&rule), whose, now).take(&self.rate, 1, now).is_ok()
+        let whose = Key::quick(store.keys(), &[&rule.to_be_bytes(), &kind, &bits, &more]);
+        store.bucket(self.rule, whose, now).take(&self.rate, 1, now).is_ok()
     }
 }
 
@@ -86,13 +84,16 @@ type Whose = [u64; 3];
 impl Sources {
     pub(super) fn new(listener: &config::Listener, lists: Lists, bounds: Bounds, store: Arc<Store>) -> Self {
         let Protection { connections_per_address, connections_per_prefix, ban, max_ban, .. } = listener.protection;
-        let limit = |rate, barred: Barred| Limit { rate, rule: barred.label(), listener: Arc::clone(&listener.name) };
+        let rule = |barred: Barred| Key::quick(store.keys(), &[barred.label().as_bytes(), listener.name.as_bytes()]);
+        let limit = |rate, barred| Limit { rate, rule: rule(barred) };
+        let of_address = limit(connections_per_address, Barred::AddressRate);
+        let of_prefix = limit(connections_per_prefix, Barred::PrefixRate);
         Self {
             store,
             lists,
             exempt: listener.addresses.exempt.clone().into(),
-            of_address: limit(connections_per_address, Barred::AddressRate),
-            of_prefix: limit(connections_per_prefix, Barred::PrefixRate),
+            of_address,
+            of_prefix,
             bounds,
             lengths: Lengths { first: ban, max: max_ban },
         }

@@ -205,7 +205,11 @@ pub(super) fn whole_records(wire: &[u8]) -> usize {
 
 /// Whether rustls would do anything with `wire`: there is a whole record, or what is none.
 pub(super) fn is_work(wire: &[u8]) -> bool {
-    let Some(&[kind, major, _, high, low]) = wire.first_chunk::<HEADER_BYTES>() else { return false };
+    let Some(&[kind, major, _, high, low]) = wire.first_chunk::<HEADER_BYTES>() else {
+        // No rest makes a record of it.
+        return wire.first().is_some_and(|kind| !KINDS.contains(kind))
+            || wire.get(1).is_some_and(|&major| major != MAJOR);
+    };
     let body = usize::from(u16::from_be_bytes([high, low]));
     let is_record = KINDS.contains(&kind) && major == MAJOR && body <= RECORD_BYTES + MAX_EXPANSION_BYTES;
     !is_record || wire.len() >= HEADER_BYTES + body
