@@ -368,6 +368,10 @@ fn text(setup: &Setup, doors: &[(Door, SocketAddr)], admin: SocketAddr) -> Strin
     let mut text = String::new();
     let policy = if setup.policy.is_some() { PathBuf::from("policy") } else { repository("policies/permit-all") };
     let _ = writeln!(text, "policies = [{:?}]\n{}", policy.display().to_string(), setup.tables);
+    // Many a table of logins that are refused would take minutes; what it does has tests of its own.
+    if !setup.tables.contains("[protection]") {
+        text.push_str("[protection]\ntarpit = \"0s\"\n\n");
+    }
     let _ = writeln!(text, "[admin]\nbind = \"{admin}\"\n\n[audit]\n{}\n", setup.audit);
     for (door, address) in doors {
         let name = DOORS.iter().find(|(this, _)| this == door).map_or("", |(_, name)| name);
