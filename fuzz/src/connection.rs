@@ -1,6 +1,9 @@
 //! One connection, both peers' bytes as they come: what comes out is whole permitted packets, however they came.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tidegate::{
     enforce::{Accepted, At, Connection, Credentials, End, Opening, Output, Terms, open},
@@ -11,9 +14,10 @@ use tidegate::{
     },
     payload::{Field, Format},
     policy::{
-        Bound, Check, CheckedField, Draft, Message, MessageRule, OnDeny, PayloadFormat, PayloadRule, Policy, Reason,
-        Request, Rewrite, Rewritten, Rule, Verdict,
+        Bound, Check, CheckedField, Draft, Message, MessageRule, OnDeny, PayloadFormat, PayloadRule, Policy, RateRule,
+        Reason, Request, Rewrite, Rewritten, Rule, Unit, Verdict,
     },
+    rate::Rate,
 };
 
 /// What refuses by which first word of a topic.
@@ -151,12 +155,19 @@ pub fn counts(topic: &str, payload: &[u8]) -> bool {
     !topic.starts_with("count/") || number().is_some_and(|number| (0.0..=99.0).contains(&number))
 }
 
+/// One message to what begins with `slow` is as many as there may be for an hour, either way.
+fn seldom() -> RateRule {
+    let filters = vec!["slow/#".to_owned()];
+    let limits = vec![(Unit::Messages, Rate::new(1, Duration::from_secs(3600)))];
+    RateRule { publish: filters.clone(), receive: filters, limits, ..RateRule::new("seldom") }
+}
+
 /// Small enough that everything which is bounded meets its bound.
 fn terms() -> Terms {
     let limits = Limits { max_packet_bytes: 2048, max_control_bytes: 1024, ..Limits::default() };
     let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(Notary)];
     rules.extend(WORDS.map(|(word, on_deny)| Box::new(ByTopic { word, on_deny }) as Box<dyn Rule>));
-    let draft = Draft { permit_all: true, payloads: vec![counted()], ..Draft::new("1") };
+    let draft = Draft { permit_all: true, payloads: vec![counted()], rates: vec![seldom()], ..Draft::new("1") };
     let policy = Arc::new(Policy::new(draft).expect("a policy").with_rules(rules));
     let terms = Terms::new(limits, policy);
     Terms { stream_threshold_bytes: 64, max_buffered_bytes: 256, topic_alias_maximum: 4, max_subscriptions: 8, ..terms }
@@ -232,6 +243,9 @@ impl Pair {
         self.quarantined += out.quarantined.len();
         match result {
             Ok(received) => {
+                for range in out.overtaken.iter().rev() {
+                    tail.drain(range.clone());
+                }
                 tail.drain(..received.consumed);
                 self.held[from as usize] = received.hold;
             }

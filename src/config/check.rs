@@ -278,6 +278,7 @@ fn guards(protection: &Protection) -> Guards {
         retained: protection.retained,
         max_open_qos2: protection.max_open_qos2,
         min_bytes_per_second: protection.min_bytes_per_second,
+        slow_after: protection.slow_after,
     }
 }
 

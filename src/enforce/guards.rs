@@ -27,8 +27,11 @@ pub struct Guards {
     pub retained: Rate,
     /// QoS 2 messages of one client that it has not released.
     pub max_open_qos2: usize,
-    /// Bytes in a second that a begun packet comes with at least, on average, after a grace; 0 asks for nothing.
+    /// Bytes in a second that a begun packet comes with at least, on average, beyond [`Guards::slow_after`]; 0 asks for
+    /// nothing.
     pub min_bytes_per_second: usize,
+    /// How long a packet may take whatever it comes with.
+    pub slow_after: Duration,
 }
 
 impl Default for Guards {
@@ -39,6 +42,7 @@ impl Default for Guards {
             retained: Rate::new(20_000, minute),
             max_open_qos2: 1024,
             min_bytes_per_second: 64,
+            slow_after: Duration::from_secs(20),
         }
     }
 }

@@ -17,9 +17,6 @@ use crate::policy::Denial;
 /// What a sender may leave unread of answers while the other peer sends it a large PUBLISH.
 pub(super) const MAX_WAITING: usize = 16 << 10;
 
-/// How long a begun packet may come as slowly as it likes.
-const SLOW_GRACE: Duration = Duration::from_secs(5);
-
 /// One call of `receive`.
 pub(super) struct Call<'c> {
     pub(super) terms: &'c Terms,
@@ -132,6 +129,7 @@ impl Connection {
     /// passed through counts from its last: the broker is read no faster than the client takes it.
     fn note_time(&mut self, call: &Call<'_>, whole: bool, hold: bool) {
         let connected = self.phase == Phase::Connected;
+        let slow_after = call.terms.guards.slow_after;
         let side = self.side_mut(call.from);
         let was_held = std::mem::replace(&mut side.held, hold);
         let unfinished = side.is_streaming() || (call.at < call.input.len() && !hold);
@@ -145,7 +143,7 @@ impl Connection {
         let arrived = side.streamed + call.rest().len();
         let earned =
             arrived.saturating_mul(1000).checked_div(per_second).map(|millis| Duration::from_millis(millis as u64));
-        side.slow_at = side.started.zip(earned).map(|(started, earned)| started + SLOW_GRACE + earned);
+        side.slow_at = side.started.zip(earned).map(|(started, earned)| started + slow_after + earned);
         if connected && call.from == Direction::FromClient && (whole || was_held) {
             self.clock = call.now;
         }

@@ -46,8 +46,10 @@ settings! {
         ban: Duration = seconds(60), duration(seconds(1)..=24 * HOUR);
         /// The longest ban.
         max_ban: Duration = 24 * HOUR, duration(seconds(1)..=30 * 24 * HOUR);
-        /// Bytes in a second that a packet must come with once it has begun, on average, after a grace of five seconds; a slower one ends its connection. `0` asks for nothing but `deadlines.packet`.
+        /// Bytes in a second that a packet must come with once it has begun, on average, beyond `slow_after`; a slower one ends its connection. `0` asks for nothing but `deadlines.packet`.
         min_bytes_per_second: usize = 64, count(0..=1_000_000);
+        /// How long a packet may take, whatever it comes with, before `min_bytes_per_second` counts: the longest that a poor line stands still.
+        slow_after: Duration = seconds(20), duration(MILLI..=HOUR);
         /// TLS handshakes that may be computed at once, of the whole process; `0`: half as many as there are processors, at least one. More wait their turn: addresses from which a client was let in within a day come first, then handshakes that have begun. One that waits for its client takes no turn.
         max_handshakes: usize = 0, count(0..=1024);
         /// Handshakes that may wait for their turn, of the whole process; one more is closed, or one from an unknown address in place of one from a known.

@@ -17,6 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn guarded(change: impl FnOnce(&mut Guards)) -> Terms {
     let mut terms = terms();
+    terms.guards.slow_after = Duration::from_secs(5);
     change(&mut terms.guards);
     terms
 }
