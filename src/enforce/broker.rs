@@ -29,10 +29,7 @@ impl Connection {
             Packet::PubRel(ack) => return self.release(call, len, ack.packet_id),
             Packet::SubAck(suback) => return self.suback(call, len, suback),
             Packet::UnsubAck(unsuback) => self.unsuback(unsuback)?,
-            Packet::PingResp => {
-                let asked = self.pings.checked_sub(1);
-                self.pings = asked.ok_or_else(|| self.illegal(Violation::UnaskedPingResp, call.from))?;
-            }
+            Packet::PingResp => return self.pong(len),
             Packet::Auth(auth) => self.broker_authenticates(auth)?,
             Packet::Disconnect(_) => {
                 call.out.counts.add(PacketType::Disconnect as u8, len);

@@ -32,7 +32,7 @@ impl Connection {
             Packet::PubRel(ack) => return self.release(call, len, ack.packet_id),
             Packet::Subscribe(subscribe) => return self.subscribe(call, header, subscribe),
             Packet::Unsubscribe(unsubscribe) => return self.unsubscribe(call, header, unsubscribe),
-            Packet::PingReq => self.pings = self.pings.saturating_add(1),
+            Packet::PingReq => self.ping(call),
             Packet::Auth(auth) => self.client_authenticates(auth)?,
             Packet::Disconnect(disconnect) => return Err(self.goodbye(call, len, disconnect)),
             Packet::Publish(_) | Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {

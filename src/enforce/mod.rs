@@ -79,6 +79,8 @@ pub struct Connection {
     problem_information: bool,
     /// PINGREQ packets that await PINGRESP.
     pings: u32,
+    /// How many of them, the first, have been answered in the broker's place.
+    pings_answered: u32,
     /// Seconds; what the client asked for, and after CONNACK what is enforced. 0 is none.
     keep_alive: u16,
     authentication: Authentication,

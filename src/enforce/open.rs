@@ -265,6 +265,7 @@ impl Connection {
             session_expiry: connect.session_expiry,
             problem_information: connect.request_problem_information,
             pings: 0,
+            pings_answered: 0,
             keep_alive: connect.keep_alive,
             authentication: Authentication { method, turn },
             client: Side::new(),

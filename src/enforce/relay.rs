@@ -118,6 +118,7 @@ impl Connection {
         if waits {
             self.overtake(call)?;
             hold = call.held_bytes() >= MAX_HELD;
+            self.note_full(call, hold);
         } else {
             self.side_mut(call.from).throttle = None;
         }

@@ -9,11 +9,11 @@ use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use super::Connection;
-use super::end::End;
+use super::end::{End, Violation};
 use super::exchange::IdMap;
 use super::relay::{Call, MAX_WAITING, Step};
-use crate::mqtt::Direction;
 use crate::mqtt::frame::{FixedHeader, PacketType, QoS};
+use crate::mqtt::{Direction, encode};
 use crate::rate::{Epoch, Tick};
 
 /// Bytes of what waits beyond which its sender is not read.
@@ -39,6 +39,8 @@ pub(super) struct Throttle {
     seen: usize,
     /// Packet Identifiers of QoS 2 messages among them.
     messages: IdMap<u16, u16>,
+    /// So much waits that its sender is not read.
+    is_full: bool,
     /// A PUBREL is among them: the order of PUBREL packets is not to change.
     release_stays: bool,
 }
@@ -71,6 +73,7 @@ impl Throttle {
             vain: 0,
             seen: 0,
             messages: IdMap::default(),
+            is_full: false,
             release_stays: false,
         }
     }
@@ -206,6 +209,38 @@ impl Connection {
     /// Whether the next packet waits still.
     pub(super) fn waits(&self, call: &Call<'_>) -> bool {
         self.side(call.from).throttle.as_ref().is_some_and(|throttle| throttle.until > call.now)
+    }
+
+    /// Whether so much waits that its sender is not read. The broker's answers to pings can't be looked for then: its
+    /// client would take it for dead.
+    pub(super) fn note_full(&mut self, call: &mut Call<'_>, is_full: bool) {
+        if let Some(throttle) = &mut self.side_mut(call.from).throttle {
+            throttle.is_full = is_full;
+        }
+        if call.from == Direction::FromBroker && is_full {
+            for _ in self.pings_answered..self.pings {
+                call.out.onward.make(encode::pingresp);
+            }
+            self.pings_answered = self.pings;
+        }
+    }
+
+    /// The client pings the broker: that hears of it, whoever answers.
+    pub(super) fn ping(&mut self, call: &mut Call<'_>) {
+        self.pings = self.pings.saturating_add(1);
+        if self.broker.throttle.as_ref().is_some_and(|throttle| throttle.is_full) {
+            self.pings_answered = self.pings_answered.saturating_add(1);
+            self.answer(call, encode::pingresp);
+        }
+    }
+
+    /// The broker answers a ping, which may have been answered in its place.
+    pub(super) fn pong(&mut self, len: usize) -> Result<Step, End> {
+        let asked = self.pings.checked_sub(1);
+        self.pings = asked.ok_or_else(|| self.illegal(Violation::UnaskedPingResp, Direction::FromBroker))?;
+        let is_answered = self.pings_answered > 0;
+        self.pings_answered = self.pings_answered.saturating_sub(1);
+        Ok(if is_answered { Step::Done(len) } else { Step::Forward(len) })
     }
 
     /// So many bytes from the front are done with.

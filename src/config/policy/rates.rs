@@ -127,6 +127,15 @@ fn excess(table: &RateTable, limits: &[(Unit, Rate, &Range<usize>)], reading: &m
             .help("ban with `per = \"identity\"`, and reject or throttle here");
         reading.report(problem);
     }
+    if *excess == Excess::Ban
+        && let Some(filter) = table.receive.first()
+    {
+        let problem = reading
+            .at(problem::Kind::Contradiction, &filter.span, "clients would be banned for what others send them")
+            .label("who publishes there decides how much is delivered")
+            .help("reject or throttle what is delivered, and ban with `publish`");
+        reading.report(problem);
+    }
 }
 
 /// The parts of the rate that are kept for roles.

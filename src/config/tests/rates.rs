@@ -17,7 +17,6 @@ fn everything_said_of_a_rate_reaches_the_policy() {
         r#"
 roles = ["everyone"]
 publish = ["a/${identity}/#"]
-receive = ["b"]
 per = "identity"
 messages = "100/m"
 bytes = "64KiB/s"
@@ -34,7 +33,6 @@ mode = "monitor"
     let expected = RateRule {
         roles: vec!["everyone".to_owned()],
         publish: vec!["a/${identity}/#".to_owned()],
-        receive: vec!["b".to_owned()],
         per: Per::Identity,
         limits: vec![
             (Unit::Messages, Rate::new(100, minute).with_burst(20)),
@@ -62,6 +60,8 @@ shares = [ { role = "everyone", share = 0.25 } ]
         ..RateRule::new("a")
     };
     check(&found, &expected);
+    let delivered = rule("receive = [\"b\"]\nbytes = \"1KiB/s\"\non_excess = \"disconnect\"");
+    assert_eq!((delivered.receive, delivered.on_excess), (vec!["b".to_owned()], Some(Excess::Disconnect)));
     for (text, per) in [
         ("prefix", Per::Prefix { ipv4: 24, ipv6: 56 }),
         ("prefix\"\nprefix = { ipv4 = 16 }\nburst = \"", Per::Prefix { ipv4: 16, ipv6: 56 }),
@@ -98,6 +98,7 @@ fn what_a_rate_cannot_mean_is_refused_with_its_place_and_help() {
         ("connections = \"10/s\"\non_excess = \"throttle\"", "`connections` can't wait", 6),
         ("subscriptions = \"10/s\"\non_excess = \"throttle\"", "`subscriptions` can't wait", 6),
         ("messages = \"10/s\"\nper = \"gateway\"\non_excess = \"ban\"", "banned for what others do", 7),
+        ("messages = \"10/s\"\nreceive = [\"#\"]\non_excess = \"ban\"", "banned for what others send them", 6),
         ("messages = \"10/s\"\nroles = [\"nobody\"]", "no role has the name `nobody`", 6),
         (
             "messages = \"10/s\"\nper = \"gateway\"\nshares = [{ role = \"nobody\", share = 1 }]",

@@ -190,6 +190,32 @@ fn deliveries_wait_alike_and_what_the_broker_acknowledges_goes_by() {
 }
 
 #[test]
+fn a_ping_is_answered_while_the_brokers_answer_stands_behind_what_is_not_read() {
+    for v in VERSIONS {
+        let rule = RateRule { receive: vec!["cmd/#".to_owned()], ..rule("slow", Unit::Messages, Excess::Throttle) };
+        let mut world = world(v, with(vec![rule]));
+        let large = publish(v, "cmd/a", QoS::Zero, 0, &[b'x'; 40_000]);
+        world.client(&PING).broker(&large.repeat(2));
+        assert_eq!(world.client_got(), large, "what waits is little enough for the answer to be looked for behind it");
+        world.broker(&large);
+        assert!(world.is_held(Direction::FromBroker));
+        assert_eq!(world.client_got(), PONG, "the answer can't be looked for any more");
+        world.client(&PING);
+        assert_eq!(world.client_got(), PONG);
+        assert_eq!(world.broker_got(), PING.repeat(2), "the broker hears of its client all the same");
+        world.wait(2 * SECOND);
+        assert_eq!(world.client_got(), large.repeat(2));
+        world.broker(&PONG.repeat(2));
+        assert_eq!(world.client_got(), b"", "each ping is answered once");
+        world.client(&PING).broker(&PONG);
+        assert_eq!(world.client_got(), PONG);
+        assert_eq!(world.end, None);
+        world.broker(&PONG);
+        assert!(world.end.is_some(), "nobody asked");
+    }
+}
+
+#[test]
 fn a_brokers_goodbye_does_not_wait_for_what_it_can_deliver_no_more() {
     let v = Version::V50;
     let rule = RateRule { receive: vec!["cmd/#".to_owned()], ..rule("slow", Unit::Messages, Excess::Throttle) };

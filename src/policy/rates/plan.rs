@@ -198,7 +198,7 @@ fn judge(rule: &RateRule) -> Result<(), DraftError> {
     {
         return wrong("a prefix is of 1 to 32 bits of IPv4, and of 1 to 64 of IPv6");
     }
-    if rule.on_excess == Some(Excess::Ban) && !rule.per.is_of_one_client() {
+    if rule.on_excess == Some(Excess::Ban) && (!rule.per.is_of_one_client() || !rule.receive.is_empty()) {
         return wrong("clients would be banned for what others do");
     }
     if rule.shares.is_empty() {

@@ -273,6 +273,16 @@ fn a_rule_that_cannot_be_followed_is_none() {
         (RateRule { shares: vec![share("hmi", 1)], per: Per::Identity, ..rule() }, "shared"),
         (RateRule { shares: vec![share("hmi", 1)], on_excess: Some(Excess::Disconnect), ..rule() }, "shared"),
         (RateRule { on_excess: Some(Excess::Ban), ..rule() }, "others"),
+        (
+            RateRule {
+                receive: texts(&["a"]),
+                per: Per::Identity,
+                shares: vec![],
+                on_excess: Some(Excess::Ban),
+                ..rule()
+            },
+            "others",
+        ),
         (RateRule { shares: vec![share("nobody", 1)], ..rule() }, "does not exist"),
         (RateRule { roles: texts(&["nobody"]), ..rule() }, "does not exist"),
         (RateRule { publish: texts(&["a/#/b"]), ..rule() }, "filter"),
