@@ -134,7 +134,8 @@ fn packets_pipelined_behind_connect_arrive_behind_it_unchanged() {
 #[test]
 fn a_cut_at_any_one_place_changes_nothing() {
     let broker = RecordingBroker::polite();
-    let gateway = gateway_to(&broker);
+    // One client comes and goes more often than one that is well does.
+    let gateway = Setup::to(broker.address).with("[protection]\nflapping = \"100000/m\"").start();
     let mut number = 0;
     for version in VERSIONS {
         let all = [
