@@ -87,14 +87,14 @@ fn an_address_from_which_somebody_is_connected_is_spared_and_that_is_told_once()
 fn a_client_that_has_proven_its_name_is_banned_by_it_wherever_it_dials_from() {
     let broker = RecordingBroker::polite();
     let passwords =
-        crate::identity::passwords::file(&[("pump", "p"), ("valve", "v")], crate::identity::passwords::CHEAP);
+        crate::identity::passwords::file(&[("pump", "pump"), ("valve", "valve")], crate::identity::passwords::CHEAP);
     let gateway = Setup::to(broker.address)
         .only(&[Door::Plain])
         .with(FEW)
         .file("passwords", &passwords)
         .each_listener("identity.sources = [\"password\"]\nidentity.password.files = [\"passwords\"]")
         .start();
-    let login = |name: &str| crate::identity::with_login(V3_1_1, name, name, Some(&name[..1]));
+    let login = |name: &str| crate::identity::with_login(V3_1_1, name, name, Some(name));
     let (_, mut valve) = asks(BAD, &gateway, &login("valve"));
     for _ in 0..5 {
         let (code, mut pump) = asks(BAD, &gateway, &login("pump"));
