@@ -71,7 +71,7 @@ pub(crate) fn admission(data: &[u8]) {
             let pass = keys.check(token.as_bytes(), i64::from(expires) - 1).expect("it was just made");
             assert_eq!(keys.admit(&pass, Some(&name)), Ok(()));
             assert!(keys.admit(&pass, Some(&format!("{name}x"))).is_err());
-            let mut changed = token.clone().into_bytes();
+            let mut changed = token.into_bytes();
             let at = usize::from(*at) % changed.len();
             changed[at] ^= 1;
             assert!(keys.check(&changed, i64::from(expires) - 1).is_err(), "each letter counts");
