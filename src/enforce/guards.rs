@@ -38,8 +38,8 @@ impl Default for Guards {
     fn default() -> Self {
         let minute = Duration::from_secs(60);
         Self {
-            subscriptions: Rate::new(20_000, minute),
-            retained: Rate::new(20_000, minute),
+            subscriptions: Rate::new(100_000, minute),
+            retained: Rate::new(100_000, minute),
             max_open_qos2: 1024,
             min_bytes_per_second: 64,
             slow_after: Duration::from_secs(20),

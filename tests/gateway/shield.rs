@@ -24,7 +24,8 @@ fn refused(gateway: &crate::support::gateway::Gateway, connect: &Connect, code: 
 #[test]
 fn patches_keep_what_they_stop_from_the_broker_and_settings_turn_them() {
     let broker = RecordingBroker::polite();
-    let patches = "[shield]\npatches = { enable = [\"CVE-2018-12543\"], disable = [\"CVE-2020-13821\"] }";
+    let patches =
+        "[shield]\npatches = { enable = [\"CVE-2017-7650\", \"CVE-2018-12543\"], disable = [\"CVE-2020-13821\"] }";
     let gateway = Setup::to(broker.address).with(patches).start();
     for (number, version) in VERSIONS.into_iter().enumerate() {
         let bad = Connect { client_id: "#".to_owned(), ..plain(version) };

@@ -33,9 +33,9 @@ settings! {
         /// Wills that one client leaves to be published, by ending without DISCONNECT; at one more it is refused until it has calmed down, or comes without a Will.
         wills: Rate = per(120, seconds(60)), rate();
         /// Topic Filters that one client subscribes to and unsubscribes from; a SUBSCRIBE with one more is refused with 0x97 (0x80 before 5.0), an UNSUBSCRIBE waits. All clients that are the same by name or, without one, by address have a hundred times as much together.
-        subscriptions: Rate = per(20_000, seconds(60)), rate();
+        subscriptions: Rate = per(100_000, seconds(60)), rate();
         /// Retained messages that one client publishes; one more is refused with 0x97. All clients that are the same by name or, without one, by address have a hundred times as much together.
-        retained: Rate = per(20_000, seconds(60)), rate();
+        retained: Rate = per(100_000, seconds(60)), rate();
         /// QoS 2 messages of one client that it has not released yet; one more is refused with 0x97.
         max_open_qos2: usize = 1024, count(1..=65_535);
         /// How long an authentication that fails is answered later than it could be, for the first of an address; each doubles it. `0s` answers at once.

@@ -14,7 +14,7 @@ fn a_listener_says_otherwise_what_is_said_for_all() {
         "[listener.shield]\nretain = true\nmax_qos = 0\npatches.enable = [\"CVE-2016-9877\"]\n\
          [shield]\nretain = false\nwills = false\nsys_topics = false\npersistent_sessions = \"end\"\n\
          max_session_expiry = \"2h\"\nmax_payload_bytes = \"1KiB\"\nmode = \"monitor\"\nenhanced_authentication = false\n\
-         patches.disable = [\"CVE-2017-7650\"]",
+         patches.disable = [\"CVE-2020-13821\"]",
     );
     let features = Features {
         wills: false,

@@ -81,7 +81,7 @@ macro_rules! patches {
 
 patches! {
     /// Names that a pattern in an access control list would read as wildcards.
-    WildcardNames "CVE-2017-7650" true
+    WildcardNames "CVE-2017-7650" false
         "CONNECT refused whose Client Identifier or user name has `#` in it, or `+` at the end of a level";
     /// Topics that begin with `$` and are not the broker's own.
     DollarTopics "CVE-2018-12543" false

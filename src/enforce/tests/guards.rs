@@ -10,7 +10,7 @@ use super::world::{
 };
 use crate::mqtt::connect::Connect;
 use crate::mqtt::frame::{PacketType, QoS};
-use crate::mqtt::{Direction, Version};
+use crate::mqtt::{Direction, Limits, Version};
 use crate::rate::Rate;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,6 +50,23 @@ fn retained_messages_too_many_are_refused_and_others_go_on() {
         assert_eq!(world.guarded, [Guard::Retained]);
         world.client_passes(&publish(v, "plant/a", QoS::One, 4, b"1"));
         world.later(SECOND).client_passes(&retained(v, 5));
+    }
+}
+
+#[test]
+fn by_default_a_bridge_that_starts_and_one_who_subscribes_to_much_again_and_again_are_no_flood() {
+    let v = Version::V311;
+    let mut world = World::connected(v);
+    let all = retained(v, 0).repeat(50_000);
+    world.client(&all);
+    assert!(world.broker_got() == all, "some were refused");
+    let limits = Limits::default();
+    let filters: Vec<String> = (0..limits.max_filters).map(|at| format!("plant/{at}")).collect();
+    let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+    for round in 0..50_000 / limits.max_filters {
+        let packet = subscribe(v, u16::try_from(round + 1).expect("few"), &filters);
+        world.client(&packet);
+        assert!(world.broker_got() == packet, "{round} was refused");
     }
 }
 

@@ -291,6 +291,14 @@ fn a_bounded_keep_alive_ends_silent_connections_in_time() {
 }
 
 #[test]
+fn names_that_people_give_to_devices_are_let_in_by_default() {
+    for name in ["PLC #3", "line#2/press", "ann+line3@example.com"] {
+        let connect = Connect { client_id: name, username: Some(name), password: Some(b"x"), ..connect(V311) };
+        assert!(admit(Instant::now(), &connect_bytes(&connect, &[]), terms()).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn the_table_is_sound() {
     let mut seen = Vec::new();
     for known in KNOWN {
