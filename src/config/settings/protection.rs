@@ -25,7 +25,7 @@ settings! {
         /// Connections of one address that end with a malformed or illegal packet; at one more it is banned.
         malformed: Rate = per(120, seconds(60)), rate();
         /// Connections of one client that end within `flapping_within` of their begin; at one more it is refused until it has calmed down.
-        flapping: Rate = per(120, seconds(60)), rate();
+        flapping: Rate = per(1_200, seconds(60)), rate();
         /// A connection that ends sooner than this counts for `flapping`.
         flapping_within: Duration = seconds(10), duration(MILLI..=HOUR);
         /// Connections that end another one of the same Client Identifier, for one Client Identifier; one more is refused, and the one that is there stays.
