@@ -43,7 +43,8 @@ impl Connection {
             call.out.counts.add(PacketType::ConnAck as u8, len);
             call.out.onward.forward(call.next(len));
             call.at += len;
-            return Err(End::new(Cause::RefusedByBroker, Blame::Broker));
+            let refused_with = Some(connack.reason);
+            return Err(End { refused_with, ..End::new(Cause::RefusedByBroker, Blame::Broker) });
         }
         self.authentication.turn = None;
         let changes = self.tighten(call, connack);

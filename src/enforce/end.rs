@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::{Detail, Text};
 use crate::mqtt::error::DecodeError;
+use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::{Direction, Version};
 use crate::policy::{Denial, Reason};
 
@@ -23,6 +24,8 @@ pub struct End {
     pub detail: Option<Box<Detail>>,
     /// Client Identifier of a refused CONNECT that decoded.
     pub client_id: Option<Text>,
+    /// What the broker answered CONNECT with, where that is why.
+    pub refused_with: Option<ReasonCode>,
     /// The client says goodbye, and asks for its Will to be published (5.0).
     pub leaves_will: bool,
     /// The rule says that the client is to be banned, too: for so long, the first time.
@@ -33,8 +36,8 @@ impl End {
     /// An end that breaks no statement.
     #[must_use]
     pub const fn new(cause: Cause, blame: Blame) -> Self {
-        let (statement, rule, detail, client_id, ban) = (None, None, None, None, None);
-        Self { cause, blame, statement, rule, detail, client_id, leaves_will: false, ban }
+        let (statement, rule, detail, client_id, refused_with, ban) = (None, None, None, None, None, None);
+        Self { cause, blame, statement, rule, detail, client_id, refused_with, leaves_will: false, ban }
     }
 
     /// A packet of `sender` does not decode.

@@ -452,6 +452,8 @@ async fn close(relay: Box<Relay>, guest: Box<Guest>, end: End) {
     guest.leave(&recorder.live().limits, connection.identity(), &end, Instant::now());
     if let Some(offence) = detect::of_end(&end) {
         recorder.offended(offence, connection.identity(), true).await;
+    } else if detect::is_guess(&end, connection.identity()) && recorder.live().upstream.far.passes_credentials() {
+        recorder.offended(Offence::FailedAuthentications, connection.identity(), false).await;
     }
     recorder.let_in(connection.identity());
     recorder.ended(connection.identity(), &end).await;

@@ -18,7 +18,7 @@ settings! {
         connections_per_prefix: Rate = per(20_000, seconds(10)), rate();
         /// Failed TLS handshakes from one address; at one more it is banned.
         failed_handshakes: Rate = per(300, seconds(60)), rate();
-        /// Failed authentications from one address; at one more it is banned. Each makes the next answer slower, too: see `tarpit`.
+        /// Failed authentications from one address; at one more it is banned. Each makes the next answer slower, too: see `tarpit`. What a broker answers to passwords that are passed on to it counts, too.
         failed_authentications: Rate = per(120, seconds(60)), rate();
         /// Failed checks of a password, or questions to an authentication service that it denied, for one user name, wherever from: one more is refused unasked, but for whoever comes from an address where that name was good within the last day, which has a count of its own. No one is banned for it: anybody can claim a name.
         failed_authentications_per_name: Rate = per(120, seconds(60)), rate();
@@ -45,7 +45,7 @@ settings! {
         /// How long the first ban of an address or client lasts; each that follows within a day of the last one's end lasts twice as long.
         ban: Duration = seconds(60), duration(seconds(1)..=24 * HOUR);
         /// The longest ban.
-        max_ban: Duration = 24 * HOUR, duration(seconds(1)..=30 * 24 * HOUR);
+        max_ban: Duration = HOUR, duration(seconds(1)..=30 * 24 * HOUR);
         /// Bytes in a second that a packet must come with once it has begun, on average, beyond `slow_after`; a slower one ends its connection. `0` asks for nothing but `deadlines.packet`.
         min_bytes_per_second: usize = 64, count(0..=1_000_000);
         /// How long a packet may take, whatever it comes with, before `min_bytes_per_second` counts: the longest that a poor line stands still.

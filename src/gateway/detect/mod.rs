@@ -23,7 +23,7 @@ use crate::metrics::{Detector, Metrics};
 use crate::policy::Key;
 use crate::store::Store;
 pub(super) use limits::Limits;
-pub(super) use offences::{of_end, of_handshake};
+pub(super) use offences::{is_guess, of_end, of_handshake};
 use present::Present;
 use tally::Tally;
 use tarpit::Tarpit;

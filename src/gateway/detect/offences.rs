@@ -11,6 +11,7 @@ use crate::gateway::shared::{Port, Shared};
 use crate::gateway::sources::Grounds;
 use crate::identity::{Identity, Network, Who};
 use crate::metrics::Detector;
+use crate::mqtt::reason::ReasonCode;
 use crate::policy::{Key, Reason};
 use crate::rate::Rate;
 use crate::store::Offence;
@@ -58,6 +59,12 @@ pub(in crate::gateway) fn of_end(end: &End) -> Option<Offence> {
     } else {
         None
     }
+}
+
+/// Whether a broker that was shown a client's own password has not taken it: who has proven a name here was not guessing.
+pub(in crate::gateway) fn is_guess(end: &End, identity: &Identity) -> bool {
+    let refused = matches!(end.refused_with, Some(ReasonCode::BadUserNameOrPassword | ReasonCode::NotAuthorized));
+    refused && identity.username.is_some() && matches!(identity.who(), Who::Address(_))
 }
 
 /// What counts it, and how much of it is too much.

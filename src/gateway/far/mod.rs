@@ -51,6 +51,11 @@ pub(super) struct Call {
 }
 
 impl Far {
+    /// Whether clients show the broker their own user name and password.
+    pub(super) const fn passes_credentials(&self) -> bool {
+        matches!(self.credentials, BrokerCredentials::Pass)
+    }
+
     /// `own` is TLS with the gateway's own certificate.
     pub(super) fn new(broker: &config::Broker, own: Option<&Arc<ClientConfig>>) -> Self {
         let identities = broker.tls.as_ref().and_then(|tls| tls.identities.as_ref());

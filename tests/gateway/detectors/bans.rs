@@ -3,6 +3,8 @@
 use super::{BAD, GOOD, asks, detections};
 use crate::sources::{dial_from, is_turned_away};
 use crate::support::gateway::{Door, Gateway, Setup};
+use crate::support::mosquitto::Mosquitto;
+use crate::support::ports::free_port;
 use crate::support::raw_client::RawClient;
 use crate::support::recording_broker::RecordingBroker;
 use crate::support::wire::{self, Connect, V3_1_1, V5_0};
@@ -81,6 +83,26 @@ fn an_address_from_which_somebody_is_connected_is_spared_and_that_is_told_once()
     gateway.wait_audit(&[("event", "spared"), ("reason", "malformed")]);
     let told = gateway.audit().into_iter().filter(|line| line["event"] == "spared").count();
     assert_eq!((told, gateway.metric("tidegate_bans_total", &[])), (1, 0.0));
+}
+
+#[test]
+fn passwords_that_the_broker_does_not_take_count_as_those_that_the_gateway_does_not() {
+    let broker = Mosquitto::start_guarded(free_port(), "right:right\n", "topic readwrite #\n");
+    let settings = "[protection]\nban = \"2s\"\nfailed_authentications = \"4/60s\"\n";
+    let gateway = Setup::to(broker.address).only(&[Door::Plain]).with(settings).start();
+    let login = |password: &'static str| crate::identity::with_login(V5_0, "guesses", "right", Some(password));
+    for _ in 0..5 {
+        assert!(matches!(asks(BAD, &gateway, &login("wrong")).0, Some(code) if code >= 0x80));
+    }
+    gateway.wait_audit(&[("event", "banned"), ("reason", "failed_authentications"), ("peer", "127.66.0.9")]);
+    assert!(is_turned_away(dial_from(BAD, gateway.plain())));
+    let (code, mut right) = asks(GOOD, &gateway, &login("right"));
+    assert_eq!(code, Some(0));
+    for _ in 0..6 {
+        assert!(matches!(asks(GOOD, &gateway, &login("wrong")).0, Some(code) if code >= 0x80));
+    }
+    gateway.wait_audit(&[("event", "spared"), ("reason", "failed_authentications")]);
+    goes_on(&mut right);
 }
 
 #[test]
