@@ -17,9 +17,14 @@ use crate::rate::Rate;
 use crate::store::Offence;
 use crate::tls::failure::HandshakeFailure;
 
-/// Handshakes that fail for these are no client's fault: the lists are the operator's.
-const OURS: [HandshakeFailure; 3] =
-    [HandshakeFailure::RevocationUnknown, HandshakeFailure::RevocationListExpired, HandshakeFailure::Internal];
+/// Handshakes that fail for these are no client's fault: the lists are the operator's, and so is the certificate that
+/// clients refuse. A plant must not be shut out for a day because that had run out for an hour.
+const OURS: [HandshakeFailure; 4] = [
+    HandshakeFailure::RevocationUnknown,
+    HandshakeFailure::RevocationListExpired,
+    HandshakeFailure::PeerRefusedCertificate,
+    HandshakeFailure::Internal,
+];
 
 /// What else of a handshake is a client's fault. One that goes without having asked for anything, as those do that see
 /// whether a port is open, is `closed`, and not here.

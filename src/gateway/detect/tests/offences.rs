@@ -173,8 +173,12 @@ fn what_counts_is_the_clients_own_doing() {
     ] {
         assert_eq!(of_end(&End::new(cause, blame)), expected, "{cause:?} {blame:?}");
     }
-    let not_counted =
-        [HandshakeFailure::RevocationUnknown, HandshakeFailure::RevocationListExpired, HandshakeFailure::Internal];
+    let not_counted = [
+        HandshakeFailure::RevocationUnknown,
+        HandshakeFailure::RevocationListExpired,
+        HandshakeFailure::PeerRefusedCertificate,
+        HandshakeFailure::Internal,
+    ];
     for failure in HandshakeFailure::ALL {
         let expected = (!not_counted.contains(&failure)).then_some(Offence::FailedHandshakes);
         assert_eq!(of_handshake(failure.label()), expected, "{failure:?}");
