@@ -62,7 +62,7 @@ pub(crate) fn admission(data: &[u8]) {
             let door = Door { keys, server_name: true, protocol: true, username: true, required: true };
             let (name, _) = door.hello(Some(&text), [rest], NOW);
             assert!(name.is_some_and(|name| text.ends_with(name)));
-            assert!(door.connect(None, Some(&text), NOW).is_err());
+            assert!(door.connect(None, Some(&text), NOW).1.is_err());
         }
         b'm' => {
             let (Some((expires, rest)), Some(at)) = (rest.split_first_chunk::<4>(), rest.first()) else { return };
