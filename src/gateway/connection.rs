@@ -389,7 +389,12 @@ async fn shake_hands(client: &mut Transport, early: &mut Vec<u8>, queueing: &mut
         }
         queueing.waits = true;
         let turn = queueing.handshakes.turn(rank).await?;
-        (queueing.waits, queueing.has_begun) = (false, true);
+        queueing.waits = false;
+        // Nothing is computed for whoever could not wait, nor is it held against its address. Later it may be the last words.
+        if !queueing.has_begun && client.has_left().await {
+            return Err(Unshaken::Failed("closed"));
+        }
+        queueing.has_begun = true;
         if let Input::End = client.work(early).await? {
             return Err(Unshaken::Failed("closed"));
         }

@@ -386,6 +386,16 @@ impl Transport {
         Poll::Ready(Ok(true))
     }
 
+    /// Whether the peer has closed meanwhile, as far as is known.
+    pub(super) async fn has_left(&mut self) -> bool {
+        let mut byte = [0];
+        poll_fn(|cx| {
+            let peeked = self.socket.poll_peek(cx, &mut ReadBuf::new(&mut byte));
+            Poll::Ready(matches!(peeked, Poll::Ready(Ok(0) | Err(_))))
+        })
+        .await
+    }
+
     /// Does what has been gathered, at once, and appends what it brought for MQTT to `bytes`.
     ///
     /// # Errors

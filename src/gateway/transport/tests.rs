@@ -114,3 +114,17 @@ async fn a_password_is_left_neither_in_what_a_connection_borrows_nor_in_what_its
     assert!(bytes == secret && bytes.capacity() >= secret.len() + 4096);
     assert!(outgrown.capacity() > 0 && outgrown.is_empty(), "it was wiped before it was given back");
 }
+
+#[tokio::test]
+async fn a_peer_that_has_gone_while_it_waited_is_seen_and_one_that_has_more_to_say_is_not_gone() {
+    let (mut transport, mut peer) = pair().await;
+    assert!(!transport.has_left().await, "it is silent");
+    peer.write_all(b"hello").await.unwrap();
+    transport.socket.readable().await.unwrap();
+    peer.shutdown().await.unwrap();
+    assert!(!transport.has_left().await, "its words come first");
+    let mut bytes = Vec::new();
+    transport.read_into(&mut bytes).await.unwrap();
+    transport.socket.readable().await.unwrap();
+    assert!(transport.has_left().await && bytes == b"hello");
+}
