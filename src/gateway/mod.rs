@@ -42,7 +42,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::audit;
@@ -159,7 +159,8 @@ async fn serve(mut gateway: Gateway, settings: Settings, files: Files) -> Result
     gateway.shared.outboxes.start(settings.policy.quarantines());
     let heart = tokio::spawn(beat(Arc::clone(&gateway.health)));
     let words = Arc::new(words);
-    let sums = tokio::spawn(write_sums(Arc::clone(&gateway.shared)));
+    let (stop_sums, sums_stop) = oneshot::channel();
+    let sums = tokio::spawn(write_sums(Arc::clone(&gateway.shared), sums_stop));
     let bans = tokio::spawn(spread_bans(Arc::clone(&gateway.shared), Arc::clone(&words)));
     let process = Arc::clone(&gateway.process);
     let pressed = tokio::spawn(pressure::watch(Arc::clone(&gateway.shared), process, Arc::clone(&words)));
@@ -189,9 +190,9 @@ async fn serve(mut gateway: Gateway, settings: Settings, files: Files) -> Result
         () = signals.wait_for_stop(&gateway.shared.audit) => tracing::warn!("stopped at once by a second signal"),
     }
     heart.abort();
-    sums.abort();
     bans.abort();
-    let _ = timeout(AUDIT_FLUSH, gateway.shared.write_sums()).await;
+    let _ = stop_sums.send(());
+    let _ = timeout(AUDIT_FLUSH, sums).await;
     pressed.abort();
     // A queue that has no room by then gets none.
     let _ = timeout(AUDIT_FLUSH, gateway.shared.audit.send(audit::stopped(SystemTime::now()))).await;

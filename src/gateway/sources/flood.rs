@@ -7,6 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
 use super::super::shared::Shared;
 use crate::audit::{self, Full, Record};
 use crate::identity::Network;
@@ -100,7 +103,7 @@ impl Shared {
     }
 
     /// Writes what is summed so far, and waits for room where there is none.
-    pub(in crate::gateway) async fn write_sums(&self) {
+    async fn write_sums(&self) {
         for record in self.sums(SystemTime::now()) {
             self.audit.send(record).await;
         }
@@ -115,11 +118,14 @@ impl Shared {
     }
 }
 
-/// Writes sums each second, until it is dropped.
-pub(in crate::gateway) async fn write_sums(shared: Arc<Shared>) {
+/// Writes sums each second, until it is to stop, and then once more. Dropped while it waits for room, it would lose some.
+pub(in crate::gateway) async fn write_sums(shared: Arc<Shared>, mut stop: oneshot::Receiver<()>) {
     loop {
-        tokio::time::sleep(SUMMED).await;
+        let is_over = timeout(SUMMED, &mut stop).await.is_ok();
         shared.write_sums().await;
+        if is_over {
+            return;
+        }
     }
 }
 
