@@ -16,7 +16,8 @@ use super::policy::{self, Wanted};
 use super::problem::{self, Problem, Source};
 use super::read::{Located, Reading, Table, listed, nearest, read_text};
 use super::settings::{
-    Addresses, Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, Protection, Settings, ShieldTable,
+    Addresses, Audit, Broker, Deadlines, KeepAlive, Limits, Listener, OnFull, PatchesTable, Protection, Settings,
+    ShieldTable,
 };
 use super::tables::{Gateway, ListenerTable};
 use crate::enforce::{Guards, Terms};
@@ -58,6 +59,8 @@ fn assemble(gateway: Gateway, reading: &mut Reading, problems: &mut Vec<Problem>
     binds(&gateway, reading);
     limits(&process.limits, &gateway.limits, reading);
     deadlines(&process.deadlines, &gateway.deadlines, reading);
+    protection(&process.protection, &gateway.protection, reading);
+    patches(&process.shield, reading);
     admin(&gateway, reading);
     let state = state::state(&gateway.state, policy.as_deref(), reading);
     let audit = audit(&gateway, reading);
@@ -217,6 +220,32 @@ fn deadlines(deadlines: &Deadlines, given: &Over<Deadlines>, reading: &mut Readi
     }
 }
 
+/// The first of what grows is not above the last.
+fn protection(protection: &Protection, given: &Over<Protection>, reading: &mut Reading) {
+    let pairs = [
+        ("ban", protection.ban, "max_ban", protection.max_ban),
+        ("tarpit", protection.tarpit, "max_tarpit", protection.max_tarpit),
+    ];
+    for (small, first, large, most) in pairs {
+        if first > most {
+            let found = format!("here `{small}` is {} and `{large}` is {}", show_duration(first), show_duration(most));
+            contradiction(small, large, &found, given, reading);
+        }
+    }
+}
+
+/// A patch is on or off.
+fn patches(shield: &ShieldTable, reading: &mut Reading) {
+    let PatchesTable { enable, disable } = &shield.patches;
+    for Located { value, span } in enable.iter().filter(|on| disable.iter().any(|off| off.value == on.value)) {
+        let cve = value.cve();
+        let problem = reading
+            .at(problem::Kind::Contradiction, span, format!("`{cve}` is turned on and off"))
+            .help("leave it in one of `enable` and `disable`");
+        reading.report(problem);
+    }
+}
+
 /// Said where the table that brings it about says one of the two.
 fn contradiction<T: Table>(small: &str, large: &str, found: &str, given: &Over<T>, reading: &mut Reading) {
     let Some(span) = given.span(small).or_else(|| given.span(large)) else { return };
@@ -243,6 +272,10 @@ fn listener(
     let own_deadlines = table.deadlines.clone().over(process.deadlines.clone());
     deadlines(&own_deadlines, &table.deadlines, reading);
     process_wide(&table.deadlines, &["drain"], reading);
+    if table.shield.span("patches").is_some() {
+        patches(&table.shield.clone().over(process.shield.clone()), reading);
+    }
+    protection(&table.protection.clone().over(process.protection.clone()), &table.protection, reading);
     process_wide(&table.protection, &["max_handshakes", "max_waiting_handshakes"], reading);
     let tls = table.tls.as_ref().map(|tls| tls::server_tls(tls, reading));
     if tls.is_none() {

@@ -32,12 +32,22 @@ fn a_listener_says_otherwise_what_is_said_for_all() {
 }
 
 #[test]
-fn what_is_no_patch_and_no_word_is_named() {
+fn what_is_no_patch_and_what_contradicts_itself_is_named() {
     for (text, said) in [
         ("[shield]\npatches = { enable = [\"CVE-2021-28166\"] }", "`enable` can't be understood"),
         ("[shield]\npersistent_sessions = true", "`persistent_sessions` has the wrong type"),
         ("[shield]\nmax_topic_levels = 3", "unknown key `max_topic_levels`"),
         ("[shield]\nmax_qos = 3", "`max_qos`"),
+        (
+            "[shield]\npatches = { enable = [\"CVE-2016-9877\"], disable = [\"CVE-2016-9877\"] }",
+            "`CVE-2016-9877` is turned on and off",
+        ),
+        (
+            "[listener.shield]\npatches = { enable = [\"CVE-2016-9877\"], disable = [\"CVE-2016-9877\"] }",
+            "`CVE-2016-9877` is turned on and off",
+        ),
+        ("[protection]\nmax_ban = \"30s\"", "`ban` is above `max_ban`"),
+        ("[listener.protection]\ntarpit = \"9s\"", "`tarpit` is above `max_tarpit`"),
     ] {
         let problems = with(text).expect_err(text).to_string();
         assert!(problems.contains(said), "{text}: {problems}");
