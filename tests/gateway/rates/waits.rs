@@ -53,7 +53,7 @@ fn what_a_client_sent_before_it_was_gone_goes_on_and_then_its_connection_ends() 
         if is_reset {
             press.reset()
         } else {
-            drop(press)
+            drop(press);
         }
         assert_eq!(broker.wait_ended(number), Ended::Closed);
         assert_eq!(broker.frames(number)[1..], vec![note(V3_1_1, 0); 5][..]);
