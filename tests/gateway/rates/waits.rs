@@ -51,7 +51,7 @@ fn what_a_client_sent_before_it_was_gone_goes_on_and_then_its_connection_ends() 
         press.send(&note(V3_1_1, 0).repeat(5));
         wait_for("the first at the broker", || (broker.frames(number).len() >= 2).then_some(()));
         if is_reset {
-            press.reset()
+            press.reset();
         } else {
             drop(press);
         }
