@@ -314,7 +314,7 @@ settings! {
 settings! {
     /// Where metrics and health are answered.
     pub(super) struct Admin {
-        /// Address and port of `/metrics`, `/healthz` and `/readyz`; off when not given. Whoever reaches it may read it.
+        /// Address and port of `/metrics`, `/healthz`, `/readyz` and `/bans`; off when not given. Whoever reaches it may read it.
         bind: Option<Located<SocketAddr>> = None, optional(address());
     }
 }
