@@ -96,7 +96,7 @@ patches! {
     NoPassword "CVE-2016-9877" false
         "CONNECT refused with a user name and without a password; some clients have a token as user name";
     /// Client Identifiers that a page would take for markup.
-    MarkupNames "CVE-2020-13821" true
+    MarkupNames "CVE-2020-13821" false
         "CONNECT refused whose Client Identifier has `<` in it before a letter, `/`, `!` or `?`";
 }
 
@@ -156,7 +156,7 @@ listeners or one:
 
 ```toml
 [shield]
-patches = { enable = [\"CVE-2018-12543\"], disable = [\"CVE-2020-13821\"] }
+patches = { enable = [\"CVE-2018-12543\"], disable = [\"CVE-2019-11778\"] }
 ```
 
 What a patch refuses is a record whose `rule` is the number of the weakness, and one more in `tidegate_patched_total`. Monitor mode is for rules:
