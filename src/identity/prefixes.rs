@@ -9,10 +9,11 @@ use std::net::IpAddr;
 
 use super::Prefix;
 
-/// One start in so many stands in a list of its own, which stays in the processor's cache.
-const STEP: usize = 64;
+/// One start in so many stands in a list of its own; of these again, until they are that few. So many lie beside one
+/// another in memory, which is what a search waits for.
+const FANOUT: usize = 8;
 
-/// Networks, as ranges of addresses that lie apart: two searches by halves, the first in a list that is small.
+/// Networks, as ranges of addresses that lie apart, below a tree of their starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrefixSet {
     v4: Ranges<u32>,
@@ -33,10 +34,10 @@ pub struct NoPrefix;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Ranges<A> {
-    /// Every [`STEP`]th of `firsts`.
-    steps: Vec<A>,
-    firsts: Vec<A>,
-    lasts: Vec<A>,
+    /// The coarsest first: each has every [`FANOUT`]th start of what comes behind it.
+    levels: Vec<Vec<A>>,
+    /// First and last address of each.
+    ranges: Vec<(A, A)>,
 }
 
 impl Prefixes {
@@ -104,7 +105,7 @@ impl PrefixSet {
     /// Whether no address is in any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.v4.firsts.is_empty() && self.v6.firsts.is_empty()
+        self.v4.ranges.is_empty() && self.v6.ranges.is_empty()
     }
 }
 
@@ -118,19 +119,30 @@ impl<A: Copy + Ord + From<u8>> Ranges<A> {
             }
             !is_apart
         });
-        let firsts: Vec<A> = ranges.iter().map(|range| range.0).collect();
-        let lasts = ranges.iter().map(|range| range.1).collect();
-        drop(ranges);
-        Self { steps: firsts.iter().step_by(STEP).copied().collect(), firsts, lasts }
+        ranges.shrink_to_fit();
+        let mut levels = Vec::new();
+        let mut level: Vec<A> = ranges.iter().step_by(FANOUT).map(|range| range.0).collect();
+        while level.len() > 1 {
+            let above = level.iter().step_by(FANOUT).copied().collect();
+            levels.push(std::mem::replace(&mut level, above));
+        }
+        levels.reverse();
+        Self { levels, ranges }
     }
 
     fn contains(&self, address: A) -> bool {
-        let Some(step) = self.steps.partition_point(|first| *first <= address).checked_sub(1) else { return false };
-        let from = step * STEP;
-        let to = (from + STEP).min(self.firsts.len());
-        let among = self.firsts.get(from..to).unwrap_or_default();
-        let place = from + among.partition_point(|first| *first <= address);
-        // The first of them is not behind the address.
-        place.checked_sub(1).and_then(|place| self.lasts.get(place)).is_some_and(|last| address <= *last)
+        let mut from = 0;
+        for level in &self.levels {
+            let Some(place) = last_of(level, from, |first| *first <= address) else { return false };
+            from = place * FANOUT;
+        }
+        let place = last_of(&self.ranges, from, |range| range.0 <= address);
+        place.and_then(|place| self.ranges.get(place)).is_some_and(|range| address <= range.1)
     }
+}
+
+/// The place of the last of a few from `from` on that begins early enough.
+fn last_of<T>(sorted: &[T], from: usize, is_early: impl Fn(&T) -> bool) -> Option<usize> {
+    let few = sorted.get(from..sorted.len().min(from + FANOUT))?;
+    Some(from + few.iter().take_while(|one| is_early(one)).count().checked_sub(1)?)
 }
