@@ -43,7 +43,7 @@ const LISTENERS: [(&str, &str); 7] = [
     ),
     ("http", "sources = [\"http\"], http.url = \"http://SERVICE/\""),
     ("certificate", "sources = [\"certificate\"]"),
-    ("turned away", "sources = [\"anonymous\"]"),
+    ("turned-away", "sources = [\"anonymous\"]"),
 ];
 
 /// Threads that dial where they are turned away: a flood is no single file.
@@ -90,7 +90,7 @@ fn run(rounds: usize) -> Result<()> {
         ("service, remembered", "http", true, Some("open sesame"), 100),
         ("service, asked over HTTP", "http", false, Some("open sesame"), 100),
         ("certificate, handshake included", "certificate", true, None, 50),
-        ("turned away by a list of addresses", "turned away", true, None, 2000),
+        ("turned away by a list of addresses", "turned-away", true, None, 2000),
         ("anonymous, once more", "anonymous", true, None, 100),
     ];
     let mut figures = vec![Vec::new(); rows.len()];
@@ -127,7 +127,7 @@ impl Gateway {
             settings += &format!(
                 "[[listener]]\nname = \"{name}\"\nbind = \"{address}\"\nbroker = \"stub\"\nidentity = {{ {identity} }}\n"
             );
-            if *name == "turned away" {
+            if *name == "turned-away" {
                 settings += "addresses.deny = [\"everybody\"]\n";
             }
             if *name == "certificate" {
@@ -158,7 +158,7 @@ impl Gateway {
         let connect = connect_packet(shown);
         let tls = (listener == "certificate").then_some(tls);
         let address = self.addresses[at];
-        let is_flood = listener == "turned away";
+        let is_flood = listener == "turned-away";
         let once = || if is_flood { turned_away(address) } else { exchange(address, &connect, tls) };
         once()?;
         thread::sleep(Duration::from_millis(20));
